@@ -1,0 +1,59 @@
+# Written for GNU make 3.81 too, which macOS still has. `make` alone prints the list of targets.
+BIN = .venv/bin
+
+.PHONY: help install run test lint format chaos-smoke bench-replay lock clean
+
+help:
+	@echo 'make run           install what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another port)'
+	@echo '                   DETOXIFY=1 adds the Detoxify scorer everywhere, DETOXIFY=0 leaves it out'
+	@echo 'make install       only install'
+	@echo 'make test          linters, types and all tests (installs the test tools)'
+	@echo 'make lint          ruff and mypy only'
+	@echo 'make format        let ruff put the sources in order'
+	@echo 'make chaos-smoke   kill processes at random under load and count what was lost'
+	@echo 'make bench-replay DATA=FOLDER   send archived comments through the signed webhook and time them'
+	@echo 'make lock          write deploy/constraints.txt anew from .venv'
+	@echo 'make clean         remove .venv and all caches; the data folder stays'
+
+install:
+	@sh deploy/install.sh run
+
+run:
+	@sh deploy/install.sh run
+	@$(BIN)/moderation up
+
+test: lint
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint:
+	@sh deploy/install.sh test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format:
+	@sh deploy/install.sh test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+chaos-smoke:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.chaos_smoke
+
+bench-replay:
+	@test -n "$(DATA)" || { echo 'Name the folder with the archived comments: make bench-replay DATA=FOLDER' >&2; exit 2; }
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.replay "$(DATA)"
+
+# pip freeze prints the pins of this very platform: torch loses its build, CUDA's packages do not belong in the list.
+lock:
+	@sh deploy/install.sh test
+	@{ echo '# Every version of a tested installation; made by `make lock`. torch without its build: one for the CPU fits too.'; \
+	  $(BIN)/python -m pip --disable-pip-version-check freeze --all --exclude-editable \
+	  | sed -e '/^pip==/d' -e '/^nvidia-/d' -e '/^triton==/d' -e 's/+cpu$$//' | LC_ALL=C sort -f; } > deploy/constraints.new
+	@mv deploy/constraints.new deploy/constraints.txt
+	@echo 'deploy/constraints.txt is written; run `make test` before you commit it.'
+
+clean:
+	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

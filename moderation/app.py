@@ -1,0 +1,117 @@
+"""The web application: collects the doors of every room. Nothing here decides anything."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from flask import Flask, Response, g, render_template, request
+from flask_babel import gettext
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from moderation import i18n, openapi, web
+from moderation.accounts import auth
+from moderation.accounts.moderators import Passwords
+from moderation.accounts.views import accounts
+from moderation.comments.form_views import public
+from moderation.comments.views import api
+from moderation.comments.webhook_views import webhooks
+from moderation.db import Database
+from moderation.dispatch import CelerySender, Sender
+from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
+from moderation.health.views import health
+from moderation.review.views import review
+from moderation.settings import Settings, load
+
+log = logging.getLogger(__name__)
+
+MACHINES = ("/api/", "/f/", "/webhooks/", "/healthz", "/readyz", "/queue/changes")
+"""Paths whose errors are JSON whatever the Accept header says; pages answer people."""
+
+
+def create_app(settings: Settings | None = None, *, sender: Sender | None = None) -> Flask:
+    """The application for `settings` (those of the environment unless told), nudging through `sender`.
+
+    Raises SettingsError when a setting is wrong.
+    """
+    settings = settings or load()
+    app = Flask(__name__)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes
+    app.config["MAX_FORM_PARTS"] = 50
+    app.jinja_env.trim_blocks = False
+    app.extensions["settings"] = settings
+    app.extensions["secret"] = settings.key()
+    app.extensions["passwords"] = Passwords(fast=settings.test_fast_hash)
+    app.extensions["database"] = Database(
+        settings.database, info={"sender": sender or CelerySender(settings)}, pool_size=settings.web_threads + 2
+    )
+    if settings.trusted_proxies:
+        count = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]  # Flask's documented way
+    i18n.init_app(app)
+    for blueprint in (health, api, webhooks, public, accounts, review, openapi.docs):
+        app.register_blueprint(blueprint)
+    if settings.demo:
+        from moderation.demo.views import demo  # the demo is a guest: an installation without it never loads it
+
+        app.register_blueprint(demo)
+    web.add_headers(app)
+    app.after_request(auth.keep_visitor)
+    app.context_processor(_page_context)
+    app.register_error_handler(ModerationError, _refused)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+    return app
+
+
+def _page_context() -> dict[str, Any]:
+    me = g.get("me")
+    context: dict[str, Any] = {"me": me, "csrf_token": auth.form_token(), "site_names": g.get("site_names", "")}
+    if web.settings().demo:
+        context["demo_url"] = "/demo"
+    return context
+
+
+def _refused(error: ModerationError) -> Response:
+    if error.status >= 500:
+        log.warning("%s: %s", type(error).__name__, error.message)
+    response = _error_page(error) if _is_page() else web.answer(web.error_body(error), error.status)
+    if isinstance(error, NotAuthenticated) and not _is_page():
+        response.headers["WWW-Authenticate"] = 'Bearer realm="moderation"'
+    retry_after = error.details.get("retry_after", 2 if error.status == 503 else None)
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def _http_error(error: HTTPException) -> Response:
+    if isinstance(error, RequestEntityTooLarge):
+        limit = web.settings().max_body_bytes
+        return _refused(TooLarge(f"The body is larger than {limit} bytes.", details={"max_bytes": limit}))
+    if error.code == 404:
+        return _refused(NotFound("There is nothing under this address."))
+    refused = ModerationError(error.description or error.name)
+    refused.status, refused.code = error.code or 500, (error.name or "error").lower().replace(" ", "_")
+    response = _error_page(refused) if _is_page() else web.answer(web.error_body(refused), refused.status)
+    for name, value in error.get_headers():
+        if name == "Allow":  # a 405 names what is allowed
+            response.headers[name] = value
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    log.error("unexpected error on %s", request.path, exc_info=error)
+    failed = ModerationError("Something went wrong on our side; nothing was stored.")
+    failed.status, failed.code = 500, "internal_error"
+    return _error_page(failed) if _is_page() else web.answer(web.error_body(failed), 500)
+
+
+def _is_page() -> bool:
+    return not request.path.startswith(MACHINES) and not web.wants_json()
+
+
+def _error_page(error: ModerationError) -> Response:
+    page: Callable[..., str] = render_template
+    html = page("error.html", status=error.status, message=gettext(error.message))
+    return Response(html, status=error.status, mimetype="text/html")

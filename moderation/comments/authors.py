@@ -1,0 +1,79 @@
+"""Who wrote: identities of readers, and addresses as keyed hashes."""
+
+import hashlib
+import hmac
+import ipaddress
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from moderation.comments.models import Author, Comment
+from moderation.comments.status import APPROVED, REJECTED
+
+
+def keyed_hash(secret: bytes, kind: str, site_id: int, value: str) -> str:
+    """HMAC-SHA-256 (hex) of an e-mail or address, per installation and site: not to be reversed or joined by others."""
+    message = f"{kind}:{site_id}:{value}".encode("utf-8", "surrogatepass")
+    return hmac.new(secret, message, hashlib.sha256).hexdigest()
+
+
+def email_hash(secret: bytes, site_id: int, email: str) -> str:
+    """Keyed hash of a lower-cased e-mail."""
+    return keyed_hash(secret, "email", site_id, email.strip().lower())
+
+
+def network_of(address: str) -> str:
+    """The /24 (IPv4) or /48 (IPv6) of an address, empty when it is none."""
+    try:
+        ip = ipaddress.ip_address(address)
+    except ValueError:
+        return ""
+    return str(ipaddress.ip_network(f"{ip}/{24 if ip.version == 4 else 48}", strict=False))
+
+
+def find_or_add(
+    session: Session,
+    *,
+    site_id: int,
+    external_id: str | None,
+    email: str | None,
+    name: str,
+    secret: bytes,
+    now: datetime,
+) -> Author:
+    """The author that these claims name, made where there is none yet. An e-mail is a claim: see models.Author."""
+    hashed = email_hash(secret, site_id, email) if email else None
+    if external_id:
+        identity = f"x:{external_id}"
+    elif hashed:
+        identity = f"e:{hashed}"
+    else:
+        identity = f"n:{name.strip().lower()[:245]}"
+    wanted = select(Author).where(Author.site_id == site_id, Author.identity == identity)
+    author = session.scalar(wanted)
+    if author is not None:
+        if hashed and author.email_hash != hashed:
+            author.email_hash = hashed
+        return author
+    try:
+        with session.begin_nested():
+            author = Author(
+                site_id=site_id, identity=identity, external_id=external_id, email_hash=hashed, first_seen_at=now
+            )
+            session.add(author)
+    except IntegrityError:  # another request of the same author was first
+        return session.scalars(wanted).one()
+    return author
+
+
+def record_of(session: Session, author_id: int) -> tuple[int, int]:
+    """How many comments of an author stand approved and rejected now."""
+    rows = session.execute(
+        select(Comment.status, func.count())
+        .where(Comment.author_id == author_id, Comment.status.in_((APPROVED, REJECTED)))
+        .group_by(Comment.status)
+    ).all()
+    counts = {row.status: row[1] for row in rows}
+    return counts.get(APPROVED, 0), counts.get(REJECTED, 0)

@@ -1,0 +1,298 @@
+"""The door of browsers, without a key: the form, threads, recent comments, and following one's own comment.
+
+CORS is our own and exact: the origin must be one of the site's, character for character; no credentials.
+"""
+
+import secrets
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, g, redirect, render_template, request
+from flask_babel import gettext
+from werkzeug.wrappers import Response as AnyResponse
+
+from moderation import i18n, pipeline, web
+from moderation.accounts import sites
+from moderation.accounts.models import Site
+from moderation.comments import form, reading, schemas
+from moderation.comments.form import FormFaults
+from moderation.comments.intake import CommentInput, StoryInput
+from moderation.comments.models import Story
+from moderation.comments.views import ERRORS, recent_body, thread_body
+from moderation.db import utcnow
+from moderation.errors import ModerationError, NotAllowed, NotFound
+
+public = Blueprint("public", __name__, url_prefix="/f/<public_id>")
+
+READ_SECONDS = 10
+"""How long a browser or a cache may keep what it read."""
+
+WAITING = "Your comment is awaiting moderation."
+
+
+@public.url_value_preprocessor
+def _find_site(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    g.public_id = (values or {}).pop("public_id", "")
+    with web.database().reading() as session:
+        g.site = sites.by_public_id(session, g.public_id)
+    i18n.for_reader(g.site.language, g.site.timezone)
+
+
+@public.after_request
+def _cors(response: Response) -> Response:
+    response.vary.add("Origin")
+    origin = request.headers.get("Origin")
+    if origin is not None and "site" in g and _known_origin(g.site, origin):
+        response.headers["Access-Control-Allow-Origin"] = origin
+        response.headers["Access-Control-Allow-Methods"] = "GET, POST"
+        response.headers["Access-Control-Allow-Headers"] = "Content-Type, If-None-Match"
+        response.headers["Access-Control-Expose-Headers"] = "ETag, Retry-After"
+        response.headers["Access-Control-Max-Age"] = "600"
+    return response
+
+
+@public.post("/comments")
+@web.documented(
+    summary="Leave a reply: the browser form",
+    tag="browsers",
+    form=schemas.FormSchema,
+    answers={
+        202: ("Stored (for `Accept: application/json`).", schemas.FormTakenSchema),
+        303: ("Stored; on to the story's page (for a form without script).", None),
+        403: ("A foreign origin, a forged token, or a reply to what is not shown.", schemas.ErrorSchema),
+        404: ("There is no such site.", schemas.ErrorSchema),
+        409: ("The same comment again.", schemas.ErrorSchema),
+        413: ERRORS[413],
+        422: ("The faults, field by field, in the site's language.", schemas.FormFaultsSchema),
+        429: ("Too quick; Retry-After says how long to wait.", schemas.ErrorSchema),
+        503: ERRORS[503],
+    },
+)
+def submit() -> AnyResponse:
+    """Check as the theme checks, refuse what WordPress refuses, store, and send the browser on."""
+    site: Site = g.site
+    fields = request.form
+    story: Story | None = None
+    try:
+        _refuse_foreign(site)
+        with web.database().transaction() as session:
+            now = utcnow()
+            story = form.find_story(session, site, fields, now)
+        flags = _flags(site, story)
+        given = form.read(fields, request.remote_addr)
+        with web.database().transaction() as session:
+            now = utcnow()
+            parent = form.parent_of(session, site, story, given.parent_id, now)
+            form.refuse_repeats(
+                session,
+                site,
+                story,
+                given,
+                key=web.secret(),
+                now=now,
+                flood_seconds=web.settings().form_flood_seconds,
+                site_per_minute=web.settings().form_site_per_minute,
+            )
+            taken = pipeline.take_in(
+                session,
+                site,
+                CommentInput(
+                    external_id=f"form-{secrets.token_hex(12)}",
+                    story=StoryInput(story.external_id, story.url, story.title),
+                    author=given.author,
+                    text=given.text,
+                    parent_external_id=parent.external_id if parent is not None else None,
+                    language=site.language,
+                    flags=flags,
+                ),
+                source="form",
+                settings=web.settings(),
+                key=web.secret(),
+                now=now,
+            )
+            comment_id, status = taken.comment.id, taken.comment.status
+    except FormFaults as faults:
+        return _faults({name: gettext(text) for name, text in faults.errors.items()}, story)
+    except ModerationError as error:
+        return _problem(error, story)
+    return _taken(comment_id, status, story)
+
+
+@public.get("/comments")
+@web.documented(
+    summary="The approved comments of a story, threaded, without a key",
+    tag="browsers",
+    query=schemas.ThreadQuery,
+    answers={
+        200: ("A page of the thread; cacheable, with an ETag.", schemas.ThreadSchema),
+        304: ("The page has not changed.", None),
+        404: ("There is no such site.", schemas.ErrorSchema),
+        422: ERRORS[422],
+    },
+)
+def listing() -> Response:
+    """A page of a story's thread; no e-mail, no address."""
+    with web.database().reading() as session:
+        return web.cacheable(thread_body(session, g.site), seconds=READ_SECONDS)
+
+
+@public.get("/comments/recent")
+@web.documented(
+    summary="The newest approved comments, without a key",
+    tag="browsers",
+    query=schemas.RecentQuery,
+    answers={
+        200: ("Newest first; cacheable, with an ETag.", schemas.RecentListSchema),
+        304: ("Nothing has changed.", None),
+        404: ("There is no such site.", schemas.ErrorSchema),
+        422: ERRORS[422],
+    },
+)
+def recent() -> Response:
+    """For a "Recent Comments" box."""
+    with web.database().reading() as session:
+        return web.cacheable(recent_body(session, g.site), seconds=READ_SECONDS)
+
+
+@public.get("/comments/<comment_id>/status")
+@web.documented(
+    summary="Follow one's own comment",
+    tag="browsers",
+    query=schemas.OwnQuery,
+    answers={
+        200: ("Its status.", schemas.OwnSchema),
+        404: ("No such comment, or not the right hash.", schemas.ErrorSchema),
+    },
+)
+def own_status(comment_id: str) -> Response:
+    """The status of a comment for the one who holds its hash."""
+    if not (comment_id.isascii() and comment_id.isdigit() and len(comment_id) <= 18):
+        raise NotFound("There is no such comment.")
+    with web.database().reading() as session:
+        own = reading.own(session, g.site, int(comment_id), request.args.get("hash", ""), web.secret())
+    if own is None:
+        raise NotFound("There is no such comment.")
+    return web.answer({"id": str(own.id), "status": own.status})
+
+
+@public.get("/token")
+@web.documented(
+    summary="A timing token for the form",
+    tag="browsers",
+    query=schemas.TokenQuery,
+    answers={
+        200: ("Put it into the hidden field `moderation_token`.", schemas.TokenSchema),
+        404: ("There is no such site.", schemas.ErrorSchema),
+    },
+)
+def token() -> Response:
+    """A token for a page that is not ours to render."""
+    story = request.args.get("story", "")
+    return web.answer({"token": form.make_token(web.secret(), g.site.public_id, story, utcnow())})
+
+
+def _known_origin(site: Site, origin: str) -> bool:
+    own = sites.origin_of(web.settings().base_url)
+    return origin in site.origins or (site.is_demo and origin in (own, request.host_url.rstrip("/")))
+
+
+def _refuse_foreign(site: Site) -> None:
+    """A browser names the origin of the page that posts; one that is not the site's is refused, and so is `null`."""
+    origin = request.headers.get("Origin")
+    if origin is None or _known_origin(site, origin):
+        return
+    own = (sites.origin_of(web.settings().base_url), request.host_url.rstrip("/"))
+    if origin in own:  # the page that we render for faults posts from our own origin
+        return
+    raise NotAllowed("This form does not belong to the site.", field="Origin")
+
+
+def _flags(site: Site, story: Story) -> tuple[str, ...]:
+    flags = []
+    if request.form.get(form.HONEYPOT, "").strip():
+        flags.append("honeypot")
+    timing = form.token_flag(
+        request.form.get(form.TOKEN, ""),
+        key=web.secret(),
+        public_id=site.public_id,
+        story_external_id=story.external_id,
+        now=utcnow(),
+        min_seconds=web.settings().form_min_seconds,
+    )
+    return (*flags, timing) if timing else tuple(flags)
+
+
+def _taken(comment_id: int, status: str, story: Story) -> AnyResponse:
+    hash_ = reading.own_hash(web.secret(), comment_id)
+    if web.wants_json():
+        path = f"/f/{g.site.public_id}/comments/{comment_id}/status?{urlencode({'hash': hash_})}"
+        body = {
+            "id": str(comment_id),
+            "status": status,
+            "message": gettext(WAITING),
+            "hash": hash_,
+            "status_url": path,
+        }
+        return web.answer(body, 202)
+    # To the stored address of the story, never to Referer.
+    joint = "&" if "?" in story.url else "?"
+    query = urlencode({"unapproved": comment_id, "moderation-hash": hash_})
+    target = f"{story.url.partition('#')[0]}{joint}{query}#comment-{comment_id}"
+    response = redirect(target, 303)
+    _remember(response)
+    return response
+
+
+def _remember(response: AnyResponse) -> None:
+    """ "Save my name…" without script: cookies that our own demo page reads."""
+    wanted = request.form.get("wp-comment-cookies-consent") == "yes"
+    for name, field in (
+        ("comment_author", "author"),
+        ("comment_author_email", "email"),
+        ("comment_author_url", "url"),
+    ):
+        if wanted:
+            value = request.form.get(field, "")[:300]
+            response.set_cookie(
+                name, value, max_age=365 * 86400, samesite="Lax", httponly=True, secure=web.settings().cookies_secure
+            )
+        else:
+            response.delete_cookie(name)
+
+
+def _faults(errors: dict[str, str], story: Story | None) -> AnyResponse:
+    if web.wants_json():
+        return web.answer({"errors": errors}, 422)
+    return _page(422, story, errors=errors)
+
+
+def _problem(error: ModerationError, story: Story | None) -> AnyResponse:
+    sentence = gettext(error.message)
+    if web.wants_json():
+        body = web.error_body(error)
+        body["error"]["message"] = sentence
+        response: Response = web.answer(body, error.status)
+    else:
+        response = _page(error.status, story, problem=sentence)
+    retry_after = error.details.get("retry_after")
+    if retry_after is not None:
+        response.headers["Retry-After"] = str(retry_after)
+    return response
+
+
+def _page(
+    status: int, story: Story | None, *, errors: dict[str, str] | None = None, problem: str | None = None
+) -> Response:
+    names = ("comment", "author", "email", "url", "comment_post_ID", "comment_parent", "comment_post_url")
+    html = render_template(
+        "public/form_errors.html",
+        site_name=g.site.name,
+        story_title=story.title if story else g.site.name,
+        story_url=story.url if story else g.site.url,
+        action=f"/f/{g.site.public_id}/comments",
+        values={name: request.form.get(name, "") for name in names},
+        errors=errors or {},
+        problem=problem,
+        token=form.make_token(web.secret(), g.site.public_id, story.external_id, utcnow()) if story else "",
+    )
+    return Response(html, status=status, mimetype="text/html")

@@ -1,0 +1,1 @@
+"""Telling the site: the outbox, its attempts, and the one function through which requests leave this house."""

@@ -1,0 +1,1 @@
+"""Is it alive: heartbeats of the workers, and what is overdue."""

@@ -1,0 +1,72 @@
+"""Is the service able to take and judge comments: what is checked, and the sentence for each thing that is not."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import func, select
+
+from moderation import migrations
+from moderation.comments.models import Comment
+from moderation.comments.status import PENDING
+from moderation.db import Database, utcnow
+from moderation.delivery import outbox
+from moderation.errors import ModerationError
+from moderation.health import store
+from moderation.scoring import registry, work
+from moderation.settings import Settings
+
+STALE = 30.0
+"""Seconds without a heartbeat after which a process class counts as gone; sweeps come every few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that is wrong: what, and what to do about it. `fatal`: comments cannot be taken or judged."""
+
+    what: str
+    remedy: str
+    fatal: bool
+
+
+def examine(db: Database, settings: Settings) -> list[Finding]:
+    """Everything that is wrong, the fatal first; an empty list is health. Never raises for a database that is away."""
+    try:
+        version = migrations.current(db)
+        with db.reading() as session:
+            now = utcnow()
+            ages = store.ages(session, now)
+            late = now - timedelta(seconds=settings.score_deadline + 30)
+            stuck = session.scalar(
+                select(func.count()).select_from(Comment).where(Comment.status == PENDING, Comment.pending_since < late)
+            )
+            backlog = work.backlog(session)
+            overdue = outbox.overdue(session, now - timedelta(minutes=5))
+            dead = len(outbox.listing(session, state=outbox.DEAD, limit=1000))
+    except (ModerationError, OSError) as error:
+        return [Finding(f"The database does not answer ({error}).", "Start it, or set MODERATION_DATABASE_URL.", True)]
+    except Exception as error:  # a database without our tables fails in as many ways as there are databases
+        return [Finding(f"The tables cannot be read ({type(error).__name__}).", "Run: moderation migrate", True)]
+    found = []
+    if version != migrations.head():
+        found.append(Finding(f"The tables are of version {version or 'none'}.", "Run: moderation migrate", True))
+    needed = [f"scoring:{name}" for name in registry.required_scorers(settings)] + ["housekeeping"]
+    for name in needed:
+        if ages.get(name, STALE + 1) > STALE:
+            remedy = "Start the workers (moderation up, or celery -A workers.app worker) and read their log."
+            found.append(Finding(f"No sign of life of {name} for {STALE:.0f} s.", remedy, True))
+    if ages.get("delivery", STALE + 1) > STALE:
+        remedy = "Start the worker of the queue `delivery` and read its log."
+        found.append(Finding("No sign of life of delivery: sites are not told.", remedy, False))
+    if stuck:
+        found.append(Finding(f"{stuck} comments are past their deadline.", "Look at the housekeeping worker.", False))
+    if overdue:
+        found.append(Finding(f"{overdue} deliveries are late.", "See: moderation deliveries list", False))
+    if dead:
+        remedy = "See: moderation deliveries list --state dead; then: moderation deliveries replay"
+        found.append(Finding(f"{dead} deliveries were given up.", remedy, False))
+    if settings.scorer == "off":
+        found.append(Finding("No scorer is on: every comment waits for a person.", "Set MODERATION_SCORER.", False))
+    for name, count in backlog.items():
+        if count > 1000:
+            found.append(Finding(f"{count} texts wait for {name}.", "Add workers of its queue.", False))
+    return found

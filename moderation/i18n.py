@@ -1,0 +1,257 @@
+"""The pages' two languages: which one a page speaks, its catalogue, and how figures, times and names are written in it.
+
+The msgids are the English sentences. Catalogues are read from the `.po` files when the program starts, so that nothing
+has to be compiled. A door: it knows Flask, and no room of the house imports it.
+"""
+
+import io
+import unicodedata
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import ROUND_DOWN, Decimal
+from pathlib import Path
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import flask_babel
+from babel import dates, numbers
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from babel.support import Translations
+from flask import Flask, Response, g, has_request_context, request
+from flask_babel import gettext, ngettext
+
+LANGUAGES = ("id", "en")
+DEFAULT_LANGUAGE = "id"
+DEFAULT_TIMEZONE = "Asia/Jakarta"
+COOKIE = "lang"
+COOKIE_SECONDS = 365 * 24 * 3600
+
+
+def _(text: str) -> str:
+    """Marks a sentence for the catalogue; it is translated where it is shown."""
+    return text
+
+
+SIGNAL_NAMES: Mapping[str, str] = {
+    "toxicity": _("toxicity"),
+    "severe_toxicity": _("severe toxicity"),
+    "obscene": _("obscene"),
+    "threat": _("threat"),
+    "insult": _("insult"),
+    "identity_attack": _("identity attack"),
+    "sexual_explicit": _("sexual"),
+    "spam": _("spam"),
+}
+"""Signal → msgid of its name (lower case, a noun)."""
+
+REASON_NAMES: Mapping[str, str] = {
+    "OFFENSIVE": _("Offensive"),
+    "ABUSIVE": _("Abusive"),
+    "SPAM": _("Spam"),
+    "HATE_SPEECH": _("Hate speech"),
+    "HARASSMENT_BULLYING": _("Harassment or bullying"),
+    "ILLEGAL_CONTENT": _("Illegal content"),
+    "OFF_TOPIC": _("Off topic"),
+    "OTHER": _("Other"),
+    "signal_over_hold": _("above the hold mark"),
+    "signal_over_reject": _("above the reject mark"),
+    "word_list": _("word list"),
+    "links": _("links"),
+    "phone": _("phone number"),
+    "blocked_author": _("blocked author"),
+    "blocked_domain": _("blocked domain"),
+    "language_not_supported": _("no scorer speaks this language"),
+    "not_scored": _("not scored"),
+    "scorer_failed": _("the scorer failed"),
+    "no_timing_token": _("form sent without its token"),
+    "too_fast": _("form sent too fast"),
+    "honeypot": _("hidden form field filled in"),
+    "premoderation": _("this site holds everything"),
+    "new_author": _("new author"),
+    "hidden_text": _("hidden characters"),
+    "styled_text": _("styled letters"),
+    "site": _("held by the site"),
+}
+"""Reason code of a decision (upper case) or of a verdict (lower case) → msgid of its name."""
+
+
+def load_catalogue(path: Path) -> Translations:
+    """The translations of one `.po` file, compiled in memory. Fuzzy entries are left out. Raises OSError."""
+    with path.open("rb") as file:
+        catalogue = read_po(file)
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return Translations(compiled)
+
+
+def init_app(app: Flask) -> None:
+    """Teach an application both languages: gettext in templates, our filters, and `?lang=` remembered in a cookie."""
+    babel = flask_babel.Babel()
+    babel.init_app(
+        app,
+        default_locale=DEFAULT_LANGUAGE,
+        default_timezone=DEFAULT_TIMEZONE,
+        locale_selector=_choose_language,
+        timezone_selector=timezone_name,
+    )
+    domain = flask_babel.Domain(domain="messages")
+    # Filling the domain's cache keeps Flask-Babel from looking for compiled files.
+    domain.cache["en", "messages"] = Translations()
+    domain.cache["id", "messages"] = load_catalogue(
+        Path(__file__).parent / "translations" / "id" / "LC_MESSAGES" / "messages.po"
+    )
+    babel.domain_instance = domain
+    app.jinja_env.filters.update(
+        figure=figure,
+        clock=clock,
+        day=day,
+        moment=moment,
+        ago=ago,
+        upfirst=upfirst,
+        signal_name=signal_name,
+        reason_name=reason_name,
+        hidden_name=hidden_name,
+        is_hidden=is_hidden,
+    )
+    app.jinja_env.globals.update(language_link=language_link)
+    app.context_processor(lambda: {"lang": language(), "zone": timezone_name()})
+    app.after_request(_remember_language)
+
+
+def for_reader(site_language: str, timezone: str = DEFAULT_TIMEZONE) -> None:
+    """Make this a public page: it speaks the site's language, or what `?lang=` asks for, in the site's time zone."""
+    g.i18n_reader = site_language
+    g.i18n_timezone = timezone
+    flask_babel.refresh()
+
+
+def use_timezone(timezone: str) -> None:
+    """Show this request's times in an IANA zone; an unknown one means Asia/Jakarta."""
+    g.i18n_timezone = timezone
+    flask_babel.refresh()
+
+
+def language() -> str:
+    """The language of this page: `id` or `en`."""
+    return str(flask_babel.get_locale() or DEFAULT_LANGUAGE)
+
+
+def timezone_name() -> str:
+    """The IANA zone in which this request's times are shown."""
+    name = str(g.get("i18n_timezone", DEFAULT_TIMEZONE))
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return DEFAULT_TIMEZONE
+    return name
+
+
+def _choose_language() -> str:
+    # `?lang=`, then on a public page the site's language; in the moderators' rooms the cookie, what the moderator who
+    # is logged in (`g.me`) has chosen, what the browser accepts.
+    reader = g.get("i18n_reader")
+    if not has_request_context():
+        return reader if reader in LANGUAGES else DEFAULT_LANGUAGE
+    wishes = [request.args.get("lang")]
+    if reader is not None:
+        wishes.append(reader)
+    else:
+        accepted = request.accept_languages.best_match(LANGUAGES)
+        wishes += [request.cookies.get(COOKIE), getattr(g.get("me"), "language", None), accepted]
+    return next((wish for wish in wishes if wish in LANGUAGES), None) or DEFAULT_LANGUAGE
+
+
+def _remember_language(response: Response) -> Response:
+    # A public page only speaks the language that its address asks for: no cookie for readers.
+    chosen = request.args.get("lang")
+    if chosen in LANGUAGES and "i18n_reader" not in g and response.mimetype == "text/html":
+        response.set_cookie(
+            COOKIE, chosen, max_age=COOKIE_SECONDS, samesite="Lax", httponly=True, secure=request.is_secure
+        )
+    return response
+
+
+def language_link(to: str) -> str:
+    """The address of this very page in another language, relative: only its query changes."""
+    pairs = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
+    return "?" + urlencode([*pairs, ("lang", to)])
+
+
+def figure(value: float | int | None) -> str:
+    """A number as people read it: a probability 0..1 with two decimals, else whole and grouped; `–` for None.
+
+    Probabilities are cut, not rounded: 0.7996 must not read as 0.80 beside a threshold of 0.80 that it did not reach.
+    """
+    if value is None:
+        return "–"
+    locale = language()
+    if isinstance(value, int) or value > 1:
+        return str(numbers.format_decimal(int(value), locale=locale))
+    cut = Decimal(str(value)).quantize(Decimal("0.01"), rounding=ROUND_DOWN)
+    return str(numbers.format_decimal(cut, format="0.00", locale=locale))
+
+
+def _local(at: datetime) -> datetime:
+    return at.astimezone(ZoneInfo(timezone_name()))
+
+
+def clock(at: datetime, seconds: bool = False) -> str:
+    """The time of day in the page's zone: 14.31 in Indonesian, 14:31 in English."""
+    colon = "." if language() == "id" else ":"
+    return _local(at).strftime(colon.join(["%H", "%M", "%S"] if seconds else ["%H", "%M"]))
+
+
+def day(at: datetime) -> str:
+    """The date in the page's zone: 22 November 2026 in both languages."""
+    return str(dates.format_date(_local(at).date(), "d MMMM y", locale=language()))
+
+
+def moment(at: datetime, seconds: bool = False) -> str:
+    """The time of day, with the date before it when that is not today."""
+    if _local(at).date() == _local(datetime.now(UTC)).date():
+        return clock(at, seconds)
+    return f"{day(at)}, {clock(at, seconds)}"
+
+
+def ago(at: datetime) -> str:
+    """How long ago, short: 42 mnt, 1 j 6 mnt, 3 hari (Indonesian), 42 min, 1 h 6 min, 3 days (English)."""
+    minutes = int((datetime.now(UTC) - at).total_seconds() // 60)
+    if minutes < 1:
+        return str(gettext("just now"))
+    if minutes < 60:
+        return str(gettext("%(minutes)s min", minutes=minutes))
+    hours, minutes = divmod(minutes, 60)
+    if hours < 24:
+        return str(gettext("%(hours)s h %(minutes)s min", hours=hours, minutes=minutes))
+    return str(ngettext("%(num)d day", "%(num)d days", hours // 24))
+
+
+def upfirst(text: str) -> str:
+    """The text with a capital first letter; the rest stays (Jinja's `capitalize` would lower it)."""
+    return text[:1].upper() + text[1:]
+
+
+def signal_name(signal: str) -> str:
+    """A signal's name in the page's language; an unknown one is shown as it is."""
+    return str(gettext(SIGNAL_NAMES[signal])) if signal in SIGNAL_NAMES else signal
+
+
+def reason_name(code: str | None) -> str:
+    """The name of a reason code in the page's language; an unknown one is shown as it is, None as nothing."""
+    if not code:
+        return ""
+    return str(gettext(REASON_NAMES[code])) if code in REASON_NAMES else code
+
+
+def is_hidden(text: str) -> bool:
+    """Whether a text is made of characters only that nobody sees (format characters, variation selectors)."""
+    return text != "" and all(
+        unicodedata.category(letter) == "Cf" or "\ufe00" <= letter <= "\ufe0f" or letter == "\u034f" for letter in text
+    )
+
+
+def hidden_name(text: str) -> str:
+    """Which hidden characters a text is made of, for people: `U+200B × 4, U+2060 × 2`."""
+    return ", ".join(f"U+{ord(letter):04X} × {text.count(letter)}" for letter in dict.fromkeys(text))

@@ -1,0 +1,82 @@
+"""Bringing a database to this version's tables, safely: one at a time, and nothing dropped without a word."""
+
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+from alembic import command
+from moderation.db import Database
+from moderation.errors import Unavailable
+
+FOLDER = Path(__file__).parent.parent / "alembic"
+
+LOCK = 0x6D6F6465
+"""Key of PostgreSQL's advisory lock that lets one migration run at a time ("mode" in ASCII)."""
+
+
+def migrate(db: Database) -> list[str]:
+    """Upgrade to the newest version; returns the versions that were applied. Running it twice does nothing.
+
+    On SQLite, foreign keys are off while tables are rebuilt (a rebuilt table would cascade into its children), the
+    rows of every table are counted before and after, and foreign keys are checked at the end: Unavailable, and all is
+    as before, when a row is missing.
+    """
+    before = current(db)
+    config = _config()
+    with db.engine.connect() as connection:
+        if db.is_sqlite:
+            # pragmas work outside a transaction only, which our begin event would open
+            raw = connection.connection.dbapi_connection
+            assert raw is not None  # noqa: S101 a connection that is open has one
+            raw.execute("PRAGMA foreign_keys=OFF")
+        connection = connection.execution_options(moderation_write=True)
+        try:
+            with connection.begin():
+                if not db.is_sqlite:
+                    connection.execute(sa.text("SET LOCAL statement_timeout = 0"))
+                    connection.execute(sa.text(f"SELECT pg_advisory_xact_lock({LOCK})"))
+                counted = _count(connection)
+                config.attributes["connection"] = connection
+                command.upgrade(config, "head")
+                _compare(counted, _count(connection))
+                if db.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                    raise Unavailable("The migration would leave rows without their parents; nothing was changed.")
+        finally:
+            if db.is_sqlite:
+                raw.execute("PRAGMA foreign_keys=ON")
+    after = current(db)
+    return [] if after == before else [after or ""]
+
+
+def current(db: Database) -> str | None:
+    """The version that the database has, None for an empty one."""
+    with db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def head() -> str:
+    """The version that this code needs."""
+    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(FOLDER))
+    return config
+
+
+def _count(connection: sa.Connection) -> dict[str, int]:
+    return {
+        name: connection.scalar(sa.select(sa.func.count()).select_from(sa.table(name))) or 0
+        for name in sa.inspect(connection).get_table_names()
+        if name != "alembic_version"
+    }
+
+
+def _compare(before: dict[str, int], after: dict[str, int]) -> None:
+    lost = [name for name, count in before.items() if name in after and after[name] < count]
+    if lost:
+        raise Unavailable(f"The migration would lose rows of {', '.join(lost)}; nothing was changed.")

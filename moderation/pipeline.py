@@ -1,0 +1,286 @@
+"""The way of a comment, in one file: taken in, scored under a lease, judged by the policy, held or decided.
+
+Read this first. A door calls `take_in` or `take_event` in its transaction; a worker calls `score_due`; the sweep
+calls `overdue`. Every step may be repeated or die half-way: the row decides what is still to do, and when anything
+about judging fails the comment goes to a person.
+"""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from moderation import dispatch, queues
+from moderation.accounts.models import Site
+from moderation.comments import authors, intake, status
+from moderation.comments.intake import CommentInput, Taken
+from moderation.comments.models import Author, Comment, Revision
+from moderation.db import Database, utcnow
+from moderation.delivery import outbox
+from moderation.policy import rules
+from moderation.policy import store as policies
+from moderation.policy.document import HOLD
+from moderation.policy.rules import Facts, Measured, Verdict
+from moderation.review import decisions, evidence
+from moderation.review.decisions import Decider
+from moderation.scoring import normalise, registry, work
+from moderation.scoring import store as scores
+from moderation.scoring.scorer import Scorer, TextScore
+from moderation.scoring.signals import SIGNALS
+from moderation.scoring.store import StoredScore
+from moderation.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BATCH = 16
+"""Texts that one claim takes: enough to fill a model's batch, few enough to finish far inside the lease."""
+
+
+def take_in(
+    session: Session, site: Site, given: CommentInput, *, source: str, settings: Settings, key: bytes, now: datetime
+) -> Taken:
+    """Store a comment of the API or the form and ask for its judgement. Raises what intake.accept raises."""
+    return _follow(session, intake.accept(session, site, given, source=source, secret=key, now=now), settings, now)
+
+
+def take_event(
+    session: Session,
+    site: Site,
+    kind: str,
+    order: str,
+    external_id: str,
+    given: CommentInput | None,
+    *,
+    settings: Settings,
+    key: bytes,
+    now: datetime,
+) -> Taken:
+    """Store what a webhook event says and ask for judgement of a new text. Raises what intake.apply_event raises."""
+    taken = intake.apply_event(session, site, kind, order, external_id, given, secret=key, now=now)
+    return _follow(session, taken, settings, now)
+
+
+def _follow(session: Session, taken: Taken, settings: Settings, now: datetime) -> Taken:
+    comment = taken.comment
+    session.flush()
+    if taken.outcome == "withdrawn":
+        work.drop(session, comment.id)
+        outbox.withdraw(session, comment.id, now)
+    if taken.to_judge:
+        scorers = registry.required_scorers(settings)
+        work.add(session, comment.id, comment.revision, scorers, now)
+        if work.unfinished(session, comment.id, comment.revision):
+            dispatch.nudge(session, *(queues.SCORER_TASKS[name] for name in scorers))
+        else:  # no scorer is on, or this very text was scored before the site took it back and sent it again
+            judge(session, comment, now=now)
+    return taken
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """What one round of `score_due` did: rows claimed, and whether more may be due."""
+
+    claimed: int
+    more: bool
+
+
+def score_due(db: Database, scorer: Scorer, settings: Settings) -> Round:
+    """Claim a batch, score it with no transaction open, store what is still ours, and judge."""
+    now = utcnow()
+    with db.transaction() as session:
+        batch = work.claim(session, scorer.name, now=now, limit=BATCH)
+    if not batch:
+        return Round(0, False)
+    try:
+        results: Sequence[TextScore] = scorer.score([item.text for item in batch])
+        if len(results) != len(batch):
+            raise ValueError(f"{scorer.name} answered {len(results)} of {len(batch)} texts")
+        for result in results:
+            _check_range(scorer, result)
+    except Exception as error:  # a scorer is foreign code and may raise anything: the attempt is counted, none is lost
+        log.warning("%s could not score %d texts: %s", scorer.name, len(batch), type(error).__name__)
+        _give_back(db, batch, f"{type(error).__name__}: {error}")
+        return Round(len(batch), True)
+    for item, result in zip(batch, results, strict=True):
+        with db.transaction() as session:
+            _store(session, item, scorer, result, settings)
+    return Round(len(batch), True)
+
+
+def _check_range(scorer: Scorer, result: TextScore) -> None:
+    for signal, value in result.signals.items():
+        if signal not in SIGNALS or not 0.0 <= value <= 1.0:  # NaN fails both comparisons
+            raise ValueError(f"{scorer.name} gave {signal} = {value}")
+
+
+def _give_back(db: Database, batch: Sequence[work.Claimed], error: str) -> None:
+    now = utcnow()
+    with db.transaction() as session:
+        for item in batch:
+            if work.retry(session, item, error, now):
+                _judge_if_ready(session, item.comment_id, item.revision, now)
+
+
+def _store(session: Session, item: work.Claimed, scorer: Scorer, result: TextScore, settings: Settings) -> None:
+    now = utcnow()
+    if not work.finish(session, item):
+        log.info("a result for work row %d came after its lease and is dropped", item.work_id)
+        return
+    scores.put(
+        session,
+        comment_id=item.comment_id,
+        revision=item.revision,
+        scorer=scorer.name,
+        version=scorer.version,
+        score=result,
+        now=now,
+    )
+    following = registry.follow_up(settings, result) if scorer.name == "builtin" else None
+    if following is not None:
+        work.add(session, item.comment_id, item.revision, (following,), now)
+        dispatch.nudge(session, queues.SCORER_TASKS[following])
+        return
+    _judge_if_ready(session, item.comment_id, item.revision, now)
+
+
+def _judge_if_ready(session: Session, comment_id: int, revision: int, now: datetime) -> None:
+    comment = session.get(Comment, comment_id, with_for_update=True, populate_existing=True)
+    if comment is None or comment.revision != revision or work.unfinished(session, comment_id, revision):
+        return
+    judge(session, comment, now=now)
+
+
+def judge(session: Session, comment: Comment, *, now: datetime, waiting: bool = False) -> None:
+    """Run the policy on what is known of the current revision, and hold or decide.
+
+    `waiting`: the deadline has passed and a required scorer has not answered. A comment that a person has decided on
+    keeps their decision, one the site withdrew stays withdrawn; the verdict is stored all the same.
+    """
+    stored = scores.of_revision(session, comment.id, comment.revision)
+    revision = intake.current_revision(session, comment)
+    if revision is None or comment.status == status.WITHDRAWN:
+        return
+    policy = policies.live(session, comment.site_id)
+    verdict = rules.judge(policy, _facts(session, comment, revision, stored, waiting=waiting))
+    row = policies.put_verdict(session, comment.id, comment.revision, verdict, now)
+    comment.priority = max((reason.weight for reason in verdict.reasons), default=0.0)
+    comment.language = next((item.score.language for item in stored), comment.language)
+    session.flush()
+    if comment.human_revision == comment.revision:
+        return
+    if comment.status == status.PENDING or _late_score(session, comment, verdict):
+        decisions.decide(
+            session,
+            comment,
+            verdict.action,
+            Decider(origin="deadline" if waiting else "policy"),
+            seen_version=comment.version,
+            now=now,
+            reason="SPAM" if verdict.action == "reject" and _is_spam(verdict) else None,
+            evidence=evidence.gather(row, stored),
+            not_scored=verdict.not_scored,
+        )
+    elif comment.status == status.HELD and comment.not_scored and not verdict.not_scored:
+        status.touch(session, comment, not_scored=False)  # scored at last, and rightly held: it leaves that list
+
+
+def _late_score(session: Session, comment: Comment, verdict: Verdict) -> bool:
+    """A score that comes after the deadline may still approve what only the deadline held."""
+    if comment.status != status.HELD or not comment.not_scored or verdict.action == HOLD:
+        return False
+    last = decisions.latest(session, comment.id)
+    return last is not None and last.moderator_id is None
+
+
+def _is_spam(verdict: Verdict) -> bool:
+    return bool(verdict.reasons) and (
+        verdict.reasons[0].signal == "spam" or verdict.reasons[0].code == "blocked_domain"
+    )
+
+
+def overdue(db: Database, settings: Settings) -> int:
+    """What the sweep does for comments: fail dead work, ask again for forgotten ones, hold those past the deadline.
+
+    Returns how many comments it touched.
+    """
+    now = utcnow()
+    touched = 0
+    with db.transaction() as session:
+        for comment_id, revision in work.exhausted(session, now):
+            _judge_if_ready(session, comment_id, revision, now)
+            touched += 1
+        scorers = registry.required_scorers(settings)
+        for comment_id, revision in work.without_work(session) if scorers else ():
+            work.add(session, comment_id, revision, scorers, now)
+            touched += 1
+    with db.reading() as session:
+        late = session.scalars(
+            select(Comment.id)
+            .where(
+                Comment.status == status.PENDING,
+                Comment.pending_since < now - timedelta(seconds=settings.score_deadline),
+            )
+            .order_by(Comment.pending_since)
+            .limit(500)
+        ).all()
+    for comment_id in late:
+        with db.transaction() as session:
+            comment = session.get(Comment, comment_id, with_for_update=True)
+            if comment is not None and comment.status == status.PENDING:
+                judge(session, comment, now=utcnow(), waiting=True)
+                touched += 1
+    return touched
+
+
+def _facts(
+    session: Session, comment: Comment, revision: Revision, stored: Sequence[StoredScore], *, waiting: bool
+) -> Facts:
+    """What the rules may look at, as values."""
+    failed = tuple(work.failures(session, comment.id, comment.revision))
+    complete = bool(stored) and not failed and not work.unfinished(session, comment.id, comment.revision)
+    view = normalise.view(revision.text)
+    spans = [(span.start, span.end, span.kind, span.detail) for item in stored for span in item.score.spans]
+    domains: dict[str, tuple[tuple[int, int], ...]] = {}
+    for start, end, kind, detail in spans:
+        if kind == "link" and detail:
+            domains[detail.lower()] = (*domains.get(detail.lower(), ()), (start, end))
+    found_links = max((item.score.facts.get("links", 0) for item in stored), default=0)
+    author = session.get(Author, comment.author_id) if comment.author_id else None
+    approved = authors.record_of(session, author.id)[0] if author is not None and author.external_id else 0
+    return Facts(
+        signals={
+            signal: Measured(
+                value,
+                item.scorer,
+                tuple((span.start, span.end) for span in item.score.spans if span.kind == signal),
+            )
+            for signal, (value, item) in evidence.effective(stored).items()
+        },
+        folded=view.folded,
+        place=view.span,
+        readings=tuple((reading.text, reading.start, reading.end) for reading in view.readings),
+        fold=lambda word: normalise.view(word).folded,
+        links=max(revision.links, found_links),
+        link_spans=tuple((start, end) for start, end, kind, _ in spans if kind == "link"),
+        domains=domains,
+        hidden=max((item.score.facts.get("hidden", 0) for item in stored), default=0),
+        author_keys=_author_keys(comment, author),
+        author_approved=approved,
+        flags=tuple(flag for flag in comment.intake_flags.split(",") if flag),
+        scored=complete and not waiting,
+        supported=any(item.score.supported for item in stored),
+        failed=failed,
+        waiting=waiting,
+    )
+
+
+def _author_keys(comment: Comment, author: Author | None) -> frozenset[str]:
+    keys = {f"name:{comment.author_name}"}
+    if author is not None and author.external_id:
+        keys.add(f"id:{author.external_id}")
+    if author is not None and author.email_hash:
+        keys.add(f"email_hash:{author.email_hash}")
+    return frozenset(keys)

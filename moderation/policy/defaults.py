@@ -1,0 +1,39 @@
+"""The policy that a new site starts with.
+
+The built-in scorer's hold marks are those that its training chose on the development data (docs/model-card.md names
+the command and the share of bad comments that they let through); Detoxify's are the usual marks of its users and are
+not calibrated for your readers. Automatic rejection is off: see docs/concepts.md.
+"""
+
+from typing import Any
+
+DEFAULT_DOCUMENT: dict[str, Any] = {
+    "mode": "auto",
+    "auto_reject": False,
+    "max_links": 2,
+    "new_author": False,
+    "bands": {
+        "builtin": {
+            "toxicity": {"hold": 0.5, "reject": 0.95},
+            "severe_toxicity": {"hold": 0.5, "reject": 0.9},
+            "obscene": {"hold": 0.5, "reject": 0.95},
+            "threat": {"hold": 0.5, "reject": 0.95},
+            "insult": {"hold": 0.5, "reject": 0.95},
+            "identity_attack": {"hold": 0.5, "reject": 0.95},
+            "sexual_explicit": {"hold": 0.5, "reject": 0.95},
+            "spam": {"hold": 0.5, "reject": 0.97},
+        },
+        "detoxify": {
+            "toxicity": {"hold": 0.6, "reject": 0.97},
+            "severe_toxicity": {"hold": 0.3, "reject": 0.8},
+            "obscene": {"hold": 0.7, "reject": 0.97},
+            "threat": {"hold": 0.4, "reject": 0.9},
+            "insult": {"hold": 0.6, "reject": 0.97},
+            "identity_attack": {"hold": 0.4, "reject": 0.9},
+            "sexual_explicit": {"hold": 0.5, "reject": 0.95},
+        },
+    },
+    "word_lists": [],
+    "blocked_authors": [],
+    "blocked_domains": [],
+}

@@ -1,0 +1,181 @@
+"""From what is known of a comment to a verdict: pure functions over values. All rules run, every reason is kept."""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+from moderation.policy.document import APPROVE, HOLD, PRE, REJECT, Policy
+
+FLAG_CODES = ("honeypot", "too_fast", "no_timing_token")
+"""What intake may have noticed about a form; each holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A signal's value and the scorer that measured it."""
+
+    value: float
+    scorer: str
+    spans: tuple[tuple[int, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that the rules may look at.
+
+    `folded` is the text as the normaliser folds it, `place` finds a stretch of it in the original, `readings` are other
+    readings (`g0bl0k` → `goblok`) with their places in the original, and `fold` is the folding for words of a list.
+    `failed`: scorers that were required and gave up; `waiting`: the deadline passed without a verdict. `supported`:
+    some scorer speaks the language.
+    """
+
+    signals: Mapping[str, Measured] = field(default_factory=dict)
+    folded: str = ""
+    place: Callable[[int, int], tuple[int, int]] = lambda start, end: (start, end)
+    readings: Sequence[tuple[str, int, int]] = ()
+    fold: Callable[[str], str] = str.casefold
+    links: int = 0
+    link_spans: tuple[tuple[int, int], ...] = ()
+    domains: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    hidden: int = 0
+    author_keys: frozenset[str] = frozenset()
+    author_approved: int = 0
+    flags: tuple[str, ...] = ()
+    scored: bool = True
+    supported: bool = True
+    failed: tuple[str, ...] = ()
+    waiting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One rule that fired. `weight` 0..1 orders reasons for the reader; `spans` are places in the original text."""
+
+    code: str
+    action: str
+    weight: float
+    signal: str | None = None
+    value: float | None = None
+    detail: str = ""
+    spans: tuple[tuple[int, int], ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The stored and told form."""
+        return {
+            "code": self.code,
+            "action": self.action,
+            "weight": round(self.weight, 4),
+            "signal": self.signal,
+            "value": None if self.value is None else round(self.value, 4),
+            "detail": self.detail,
+            "spans": [list(span) for span in self.spans],
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the machine proposes: `approve`, `hold` or `reject`, with every reason that fired, strongest first."""
+
+    action: str
+    reasons: tuple[Reason, ...]
+    not_scored: bool
+    policy_version: int
+
+
+def judge(policy: Policy, facts: Facts) -> Verdict:
+    """The verdict of `policy` on a comment. Approval needs every required score and no reason against it."""
+    reasons = [
+        *_scoring_reasons(facts),
+        *_signal_reasons(policy, facts),
+        *_word_reasons(policy, facts),
+        *_link_reasons(policy, facts),
+        *_author_reasons(policy, facts),
+        *(Reason(code, HOLD, 0.6) for code in FLAG_CODES if code in facts.flags),
+    ]
+    if policy.mode == PRE:
+        reasons.append(Reason("premoderation", HOLD, 0.0))
+    reasons.sort(key=lambda reason: (-reason.weight, reason.code, reason.signal or "", reason.detail))
+    not_scored = not facts.scored
+    action = HOLD if reasons or not_scored else APPROVE
+    rejects = any(reason.action == REJECT for reason in reasons)
+    if rejects and policy.auto_reject and policy.mode != PRE and not not_scored:
+        action = REJECT
+    return Verdict(action, tuple(reasons), not_scored, policy.version)
+
+
+def _scoring_reasons(facts: Facts) -> list[Reason]:
+    reasons = [Reason("scorer_failed", HOLD, 0.5, detail=name) for name in facts.failed]
+    if not facts.scored and (facts.waiting or not facts.failed):
+        reasons.append(Reason("not_scored", HOLD, 0.45))
+    if facts.scored and not facts.supported:
+        reasons.append(Reason("language_not_supported", HOLD, 0.4))
+    return reasons
+
+
+def _signal_reasons(policy: Policy, facts: Facts) -> list[Reason]:
+    reasons = []
+    for signal, measured in facts.signals.items():
+        band = policy.band(measured.scorer, signal)
+        if band is None or measured.value < band.hold:
+            continue
+        above = band.reject is not None and measured.value >= band.reject
+        # 0.7 at the hold mark to 1.0 at certainty: signals over their mark are named before other evidence
+        share = (measured.value - band.hold) / (1 - band.hold) if band.hold < 1 else 1.0
+        reasons.append(
+            Reason(
+                "signal_over_reject" if above else "signal_over_hold",
+                REJECT if above else HOLD,
+                0.7 + 0.3 * share,
+                signal=signal,
+                value=measured.value,
+                spans=measured.spans,
+            )
+        )
+    return reasons
+
+
+def _word_reasons(policy: Policy, facts: Facts) -> list[Reason]:
+    reasons = []
+    for words in policy.word_lists:
+        pattern = _pattern(tuple(facts.fold(word) for word in words.words))
+        if pattern is None:
+            continue
+        found: dict[str, list[tuple[int, int]]] = {}
+        for match in pattern.finditer(facts.folded):
+            found.setdefault(match.group(), []).append(facts.place(match.start(), match.end()))
+        for text, start, end in facts.readings:
+            for match in pattern.finditer(text):
+                found.setdefault(match.group(), []).append((start, end))
+        reasons += [
+            Reason("word_list", words.action, 0.9, detail=word, spans=tuple(spans)) for word, spans in found.items()
+        ]
+    return reasons
+
+
+def _link_reasons(policy: Policy, facts: Facts) -> list[Reason]:
+    reasons = []
+    if policy.max_links and facts.links >= policy.max_links:
+        reasons.append(Reason("links", HOLD, 0.65, value=float(facts.links), spans=facts.link_spans))
+    for domain, spans in facts.domains.items():
+        if any(domain == blocked or domain.endswith("." + blocked) for blocked in policy.blocked_domains):
+            reasons.append(Reason("blocked_domain", REJECT, 0.95, detail=domain, spans=spans))
+    if facts.hidden:
+        reasons.append(Reason("hidden_text", HOLD, 0.3, value=float(facts.hidden)))
+    return reasons
+
+
+def _author_reasons(policy: Policy, facts: Facts) -> list[Reason]:
+    reasons = []
+    if policy.blocked_authors & facts.author_keys:
+        reasons.append(Reason("blocked_author", REJECT, 0.95))
+    if policy.new_author and facts.author_approved == 0:
+        reasons.append(Reason("new_author", HOLD, 0.2))
+    return reasons
+
+
+@lru_cache(maxsize=256)
+def _pattern(words: tuple[str, ...]) -> re.Pattern[str] | None:
+    parts = sorted({re.escape(word.strip()) for word in words if word.strip()}, key=len, reverse=True)
+    return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)") if parts else None

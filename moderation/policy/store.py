@@ -1,0 +1,69 @@
+"""Versions of policies, read and added."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from moderation.policy.defaults import DEFAULT_DOCUMENT
+from moderation.policy.document import Policy, parse
+from moderation.policy.models import PolicyVersion, VerdictRow
+from moderation.policy.rules import Verdict
+
+
+def live(session: Session, site_id: int) -> Policy:
+    """The site's policy as it stands: its newest version, or the default (version 0) where none was published."""
+    row = session.scalar(
+        select(PolicyVersion).where(PolicyVersion.site_id == site_id).order_by(PolicyVersion.version.desc()).limit(1)
+    )
+    return parse(row.document, row.version) if row is not None else parse(DEFAULT_DOCUMENT, 0)
+
+
+def publish(session: Session, site_id: int, document: Mapping[str, Any], *, by: str, now: datetime) -> Policy:
+    """Make `document` the site's next version. Raises InvalidInput naming the field; nothing is changed then.
+
+    Two who publish at once: the unique (site, version) lets one of them fail, and nothing is overwritten.
+    """
+    latest = session.scalar(select(func.max(PolicyVersion.version)).where(PolicyVersion.site_id == site_id)) or 0
+    policy = parse(document, latest + 1)
+    session.add(
+        PolicyVersion(site_id=site_id, version=latest + 1, document=dict(document), created_at=now, created_by=by)
+    )
+    session.flush()
+    return policy
+
+
+def put_verdict(session: Session, comment_id: int, revision: int, verdict: Verdict, now: datetime) -> VerdictRow:
+    """Keep a verdict with all its reasons."""
+    row = VerdictRow(
+        comment_id=comment_id,
+        revision=revision,
+        policy_version=verdict.policy_version,
+        action=verdict.action,
+        not_scored=verdict.not_scored,
+        reasons=[reason.as_json() for reason in verdict.reasons],
+        created_at=now,
+    )
+    session.add(row)
+    return row
+
+
+def latest_verdict(session: Session, comment_id: int, revision: int) -> VerdictRow | None:
+    """The newest verdict on a revision."""
+    return session.scalar(
+        select(VerdictRow)
+        .where(VerdictRow.comment_id == comment_id, VerdictRow.revision == revision)
+        .order_by(VerdictRow.id.desc())
+        .limit(1)
+    )
+
+
+def latest_verdicts(session: Session, keys: list[tuple[int, int]]) -> dict[int, VerdictRow]:
+    """The same for many (comment, revision) at once, by comment id."""
+    wanted = dict(keys)
+    if not wanted:
+        return {}
+    rows = session.scalars(select(VerdictRow).where(VerdictRow.comment_id.in_(wanted)).order_by(VerdictRow.id))
+    return {row.comment_id: row for row in rows if wanted[row.comment_id] == row.revision}

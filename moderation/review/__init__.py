@@ -1,0 +1,1 @@
+"""The human part: decisions, the queue of held comments, and undo."""

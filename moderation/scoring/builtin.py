@@ -1,0 +1,171 @@
+"""The built-in scorer: small, quick, always there; Indonesian and English. numpy is all it needs.
+
+Long texts are judged as a whole and window by window, and the worst counts, so that an insult does not drown in a long
+comment.
+"""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.scoring import language, linear
+from moderation.scoring.features import FEATURES_VERSION, Encoded, Row
+from moderation.scoring.linear import Floats, Model
+from moderation.scoring.scorer import ScorerError, Span, TextScore
+
+NAME = "builtin"
+
+ARTEFACT = Path(__file__).parent / "artefacts" / "builtin.npz"
+
+LANGUAGES = frozenset({"id", "en"})
+
+WINDOW = 400
+"""Length of a window in code points: about four sentences, most comments whole."""
+
+STEP = 250
+MARGIN = 0.7
+"""Logits taken off a window's result: many windows are many chances to be wrong."""
+
+NOTABLE = 0.3
+"""A signal from this probability on is explained by highlighted words."""
+
+MAX_WORDS = 6
+"""Highlighted places per signal."""
+
+MIN_STYLED = 3
+"""From so many styled letters on (or one hidden character) `reads_as` is filled."""
+
+
+class BuiltinScorer:
+    """A linear model over n-grams, word lists and evidence, with calibrated probabilities for all signals."""
+
+    def __init__(self, artefact: Path | None = None) -> None:
+        """Load the model (about 30 ms). Raises ScorerError when the artefact is missing or damaged."""
+        self._model: Model = linear.load(artefact or ARTEFACT)
+
+    @property
+    def name(self) -> str:
+        """`builtin`."""
+        return NAME
+
+    @cached_property
+    def version(self) -> str:
+        """Hash of the artefact and number of the feature code."""
+        return f"{self._model.digest[:12]}.{FEATURES_VERSION}"
+
+    @property
+    def languages(self) -> frozenset[str]:
+        """Indonesian (with Malay, Javanese, Sundanese) and English."""
+        return LANGUAGES
+
+    @property
+    def recommended_hold(self) -> Mapping[str, float]:
+        """Per signal the probability from which a comment should wait for a person; see docs/model-card.md."""
+        return self._model.hold
+
+    @property
+    def model(self) -> Model:
+        """The model inside, for evaluation."""
+        return self._model
+
+    def score(self, texts: Sequence[str]) -> list[TextScore]:
+        """Judge the texts, in order. Raises ScorerError when a number is not finite."""
+        return [self._score(text) for text in texts]
+
+    def language_of(self, text: str) -> language.Language:
+        """The language of a text; other scorers ask too."""
+        encoded = Encoded(text, self._model.lexicon)
+        return language.detect(encoded, encoded.whole(), self._model, LANGUAGES)
+
+    def _score(self, text: str) -> TextScore:
+        encoded = Encoded(text, self._model.lexicon)
+        row = encoded.whole()
+        logits = self.logits(encoded, row)
+        if not np.isfinite(logits).all():
+            raise ScorerError("The built-in model gave a number that is not finite.")
+        values = self._model.probabilities(logits)
+        signals = {name: round(float(value), 5) for name, value in zip(self._model.signals, values, strict=True)}
+        found = language.detect(encoded, row, self._model, LANGUAGES)
+        view = encoded.view
+        disguised = len(view.styled) >= MIN_STYLED or bool(view.hidden)
+        return TextScore(
+            signals=signals,
+            language=found.code,
+            supported=not found.foreign,
+            spans=(*encoded.evidence.spans, *self._explain(encoded, row, signals)),
+            reads_as=view.plain if disguised else "",
+            facts=encoded.evidence.facts,
+        )
+
+    def logits(self, encoded: Encoded, row: Row | None = None) -> Floats:
+        """Logits per signal: of the whole text, or of its worst window less the margin."""
+        whole = self._model.logits(row or encoded.whole())
+        if encoded.size <= WINDOW * 3 // 2:
+            return whole
+        best = whole
+        for start in range(0, max(encoded.size - WINDOW // 2, 1), STEP):
+            part = self._model.logits(encoded.part(start, start + WINDOW))
+            best = np.maximum(best, part - MARGIN)
+        return best
+
+    def _explain(self, encoded: Encoded, row: Row, signals: Mapping[str, float]) -> list[Span]:
+        """The words that spoke most for every notable signal."""
+        notable = [index for index, name in enumerate(self._model.signals) if signals[name] >= NOTABLE]
+        if not notable or not encoded.tokens:
+            return []
+        words = self._word_scores(encoded, row, notable)
+        spans: list[Span] = []
+        for column, index in enumerate(notable):
+            spans.extend(_best_words(encoded, words[:, column], self._model.signals[index]))
+        return spans
+
+    def _word_scores(self, encoded: Encoded, row: Row, signals: list[int]) -> NDArray[np.float64]:
+        """What every token adds to the logits of the given signals: [tokens, signals]."""
+        model = self._model
+        size = len(encoded.text)
+        slopes = np.zeros((size + 1, len(signals)))
+        for starts, ends, buckets, value in (
+            (encoded.char_places, encoded.char_places + encoded.char_lengths, encoded.char_buckets, row.char_value),
+            (encoded.word_starts, encoded.word_ends, encoded.word_buckets, row.word_value),
+        ):
+            shares = model.weights[buckets][:, signals] * (model.scales[signals] * value)
+            shares = shares / np.maximum(ends - starts, 1)[:, None]
+            np.add.at(slopes, starts, shares)
+            np.subtract.at(slopes, ends, shares)
+        sums = np.zeros((size + 1, len(signals)))
+        np.cumsum(np.cumsum(slopes, axis=0)[:-1], axis=0, out=sums[1:])
+        ends = np.array([token.end for token in encoded.tokens])
+        starts = np.array([token.start for token in encoded.tokens])
+        words: NDArray[np.float64] = sums[ends] - sums[starts]
+        _, behind = model.lexicon.counts(encoded.hits)
+        for place, hits in enumerate(behind):
+            if hits:
+                share = row.dense[place] * model.dense[place, signals] / len(hits)
+                for hit in hits:
+                    words[hit.first : hit.last + 1] += share / (hit.last - hit.first + 1)
+        return words
+
+
+def _best_words(encoded: Encoded, scores: NDArray[np.float64], signal: str) -> list[Span]:
+    top = float(scores.max())
+    if top <= 0:
+        return []
+    chosen: dict[tuple[int, int], str] = {}
+    for place in np.argsort(-scores)[: MAX_WORDS * 2]:
+        if scores[place] < max(top * 0.3, 0.1) or len(chosen) == MAX_WORDS:
+            break
+        token = encoded.tokens[int(place)]
+        origin = encoded.origin(token.start, token.end)
+        if origin is not None and not any(start < origin[1] and origin[0] < end for start, end in chosen):
+            chosen[origin] = token.text
+    spans: list[Span] = []
+    for (start, end), word in sorted(chosen.items()):
+        last = spans[-1] if spans else None
+        if last is not None and not encoded.view.original[last.end : start].strip():
+            spans[-1] = Span(last.start, end, signal, f"{last.detail} {word}")
+        else:
+            spans.append(Span(start, end, signal, word))
+    return spans

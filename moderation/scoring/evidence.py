@@ -1,0 +1,300 @@
+"""Evidence in a text that needs no model: links, phone numbers, hidden characters, styled letters.
+
+Everything is looked for in the folded view, so that `𝟬𝟴𝟭𝟮…` is a phone number and a zero-width space does not split a
+domain, and is reported with offsets into the original text. Registered domains come from the Public Suffix List that
+tldextract ships (never fetched); phone numbers from Google's metadata as packaged by phonenumbers. Both are imported on
+first use only: a text without a dot and without eight digits costs neither.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+from moderation.scoring.normalise import View
+from moderation.scoring.scorer import Span
+
+MAX_SPANS = 20
+"""Spans kept per kind; the counts in `facts` go on."""
+
+MIN_STYLED_RUN = 3
+"""Fewer styled letters in a row are shown as nothing: a fullwidth digit, one circled letter."""
+
+REGION = "ID"
+"""Where a number without a country code is dialled."""
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_SCHEME = re.compile(r"(?:h[tx]{2}ps?|ftp)\s?:\s?//\s?([^\s<>\"'`|\\^{}]{3,2000})")
+_BARE = re.compile(
+    rf"(?<![a-z0-9@._-])((?:{_LABEL}\.){{1,10}}[a-z]{{2,18}})(?![a-z0-9@-])((?:[:/?#][^\s<>\"']{{0,500}})?)"
+)
+_SPELLED = re.compile(
+    r"(?<![a-z0-9-])([a-z0-9][a-z0-9-]{1,62})\s{0,2}(?:\[\.\]|\(\.\)|\[dot\]|\(dot\)|\[titik\]|\(titik\)|\sdot\s|\stitik\s)\s{0,2}"
+    r"(com|net|org|id|xyz|info|online|site|club|vip|pro|live|me|ly|cc|top)(?![a-z])"
+)
+_WORDY = frozenset(
+    [
+        "ada",
+        "agar",
+        "akan",
+        "am",
+        "an",
+        "and",
+        "are",
+        "as",
+        "at",
+        "ba",
+        "be",
+        "bet",
+        "by",
+        "can",
+        "cat",
+        "do",
+        "dog",
+        "fit",
+        "fun",
+        "gal",
+        "go",
+        "gay",
+        "he",
+        "how",
+        "if",
+        "in",
+        "is",
+        "it",
+        "la",
+        "law",
+        "ly",
+        "ma",
+        "me",
+        "men",
+        "my",
+        "na",
+        "ne",
+        "new",
+        "no",
+        "now",
+        "of",
+        "ok",
+        "on",
+        "or",
+        "pa",
+        "pink",
+        "red",
+        "ruhr",
+        "run",
+        "sa",
+        "se",
+        "sh",
+        "so",
+        "tak",
+        "to",
+        "top",
+        "us",
+        "vet",
+        "ya",
+        "you",
+        "wow",
+        "one",
+        "call",
+        "kim",
+        "dad",
+        "man",
+        "bar",
+        "big",
+        "buy",
+    ]
+)
+"""Top-level domains that are words in Indonesian or English: `bagus.me too` is a missing space, not an address."""
+
+_SHORTENERS = frozenset(
+    [
+        "bit.ly",
+        "t.me",
+        "wa.me",
+        "s.id",
+        "cutt.ly",
+        "goo.gl",
+        "t.co",
+        "is.gd",
+        "linktr.ee",
+        "heylink.me",
+        "rebrand.ly",
+        "tiny.cc",
+        "v.gd",
+    ]
+)
+_PHONE = re.compile(r"(?<![0-9a-z_])(?:\+\s?)?[0-9](?:[\s().\-–/_]{0,3}[0-9]){7,14}(?![0-9])")
+_CALL = re.compile(
+    r"(?:\b(?:wa|whatsapp|whatsap|hub|hubungi|telp|tlp|telepon|call|text|sms|hp|nomor|no|kontak|contact)\b\W{0,5}|wa\.me/)$"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What was found: spans in the order of the text, and the counts `links`, `phones`, `hidden`, `styled`.
+
+    `links` counts distinct addresses as written, `phones` distinct numbers, `hidden` and `styled` characters.
+    """
+
+    spans: tuple[Span, ...]
+    facts: dict[str, int]
+
+
+def find(view: View) -> Evidence:
+    """All evidence of one text. Never raises on any text."""
+    links = list(_links(view)) if "." in view.folded or "://" in view.folded or " dot " in view.folded else []
+    phones = list(_phones(view)) if _digits(view.folded) >= 8 else []
+    spans = [
+        *_first(links),
+        *_first(phones),
+        *_first(_hidden(view)),
+        *_first(_styled(view)),
+    ]
+    facts = {
+        "links": len({view.original[span.start : span.end].lower() for span in links}),
+        "phones": len({span.detail for span in phones}),
+        "hidden": len(view.hidden),
+        "styled": len(view.styled),
+    }
+    return Evidence(tuple(sorted(spans, key=lambda span: (span.start, span.end))), facts)
+
+
+def _first(spans: Iterable[Span]) -> list[Span]:
+    kept = []
+    for span in spans:
+        kept.append(span)
+        if len(kept) == MAX_SPANS:
+            break
+    return kept
+
+
+def _digits(folded: str) -> int:
+    return sum(map(folded.count, "0123456789"))
+
+
+@lru_cache(maxsize=1)
+def _extract() -> Callable[[str], tuple[str, str]]:
+    """A function host → (registered domain or "", public suffix), offline."""
+    import tldextract  # imported on first use: most comments name no host
+
+    extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
+
+    def split(host: str) -> tuple[str, str]:
+        parts = extract(host)
+        return parts.top_domain_under_public_suffix, parts.suffix
+
+    return split
+
+
+def domain(address: str) -> str:
+    """The registered domain of an address or host (`https://a.b.co.id/x` → `b.co.id`), the host itself where there is
+    none (an IP address, an intranet name), or the empty string."""
+    host = re.sub(r"^[a-z]{2,6}\s?:\s?//\s?", "", address.strip().lower())
+    host = re.split(r"[/?#\\]", host, maxsplit=1)[0].rsplit("@", 1)[-1].split(":")[0].strip(".")
+    if not host or len(host) > 253:
+        return ""
+    registered, _ = _extract()(host)
+    return registered or host
+
+
+def _links(view: View) -> Iterator[Span]:
+    taken: list[tuple[int, int]] = []
+    for match in _SCHEME.finditer(view.folded):
+        end = match.start() + len(match.group().rstrip(".,;:!?)]}»”’"))
+        host = domain(view.folded[match.start(1) : end])
+        if host and end > match.start(1):
+            taken.append((match.start(), end))
+            yield Span(*view.span(match.start(), end), "link", host)
+    for match in _SPELLED.finditer(view.folded):
+        if _free(taken, match.start()):
+            taken.append(match.span())
+            yield Span(*view.span(*match.span()), "link", f"{match.group(1)}.{match.group(2)}")
+    for match in _BARE.finditer(view.folded):
+        if not _free(taken, match.start()):
+            continue
+        host = _address(match.group(1), match.group(2))
+        if host:
+            end = match.start() + len(match.group().rstrip(".,;:!?)]}»”’"))
+            yield Span(*view.span(match.start(), end), "link", host)
+
+
+def _free(taken: list[tuple[int, int]], position: int) -> bool:
+    # The list is in order of position per pattern and short; only the last few can cover the place.
+    return all(not start <= position < end for start, end in taken[-50:])
+
+
+def _address(host: str, path: str) -> str:
+    """The registered domain of a host written without a scheme, or "" when it reads like two sentences."""
+    registered, suffix = _extract()(host)
+    if not registered:
+        return ""
+    if host.startswith("www.") or registered in _SHORTENERS:
+        return registered
+    name = registered[: -len(suffix) - 1]
+    if suffix in _WORDY:
+        sure = path.startswith("/") and len(path) > 1
+        return registered if sure or any(char.isdigit() or char == "-" for char in name) else ""
+    return registered if len(name) > 1 or path else ""
+
+
+def _phones(view: View) -> Iterator[Span]:
+    for match in _PHONE.finditer(view.folded):
+        text = match.group()
+        digits = re.sub(r"\D", "", text)
+        called = _CALL.search(view.folded, max(0, match.start() - 24), match.start()) is not None
+        if not (text.startswith("+") or digits.startswith(("08", "62", "0062", "021")) or called):
+            continue
+        number = _number(("+" if text.startswith("+") or digits.startswith("62") else "") + digits)
+        if number is None and called and digits.startswith("8"):
+            number = _number("0" + digits)
+        if number:
+            yield Span(*view.span(*match.span()), "phone", number)
+
+
+@lru_cache(maxsize=4096)
+def _number(digits: str) -> str | None:
+    """E.164 of a valid number, or None."""
+    import phonenumbers  # imported on first use: most comments hold no number
+
+    try:
+        parsed = phonenumbers.parse(digits, REGION)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(parsed):
+        return None
+    return str(phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164))
+
+
+def _runs(places: tuple[int, ...], text: str, gap: int) -> Iterator[tuple[int, int, int]]:
+    """Runs of places with at most `gap` characters between them: (start, end, how many)."""
+    start = last = -1
+    count = 0
+    for place in places:
+        near = start >= 0 and place - last <= gap + 1
+        if near:
+            near = not any(char.isascii() and char.isalpha() for char in text[last + 1 : place])
+        if not near:
+            if start >= 0:
+                yield start, last + 1, count
+            start, count = place, 0
+        last = place
+        count += 1
+    if start >= 0:
+        yield start, last + 1, count
+
+
+def _hidden(view: View) -> Iterator[Span]:
+    for start, end, _ in _runs(view.hidden, view.original, 0):
+        char = view.original[start]
+        yield Span(start, end, "hidden", f"U+{ord(char):04X} {unicodedata.name(char, '')}".strip())
+
+
+def _styled(view: View) -> Iterator[Span]:
+    place = {start: index for index, start in enumerate(view.starts)} if view.styled else {}
+    for start, end, count in _runs(view.styled, view.original, 2):
+        if count >= MIN_STYLED_RUN:
+            first = place.get(start, 0)
+            last = place.get(end - 1, first)
+            yield Span(start, max(end, view.ends[last]), "styled", view.folded[first : last + 1])

@@ -1,0 +1,191 @@
+"""Word lists as the model sees them: which categories of words a text uses, and which words stand near each other.
+
+A word in a list never decides anything: "anjing" is a pet or an insult. The counts, and the counts of telling
+neighbours (an insult beside "lo", a threat after "polisi menangkap"), are a few columns that the model weighs together
+with everything else. The lists live in `corpus/lexicon/*.toml`; training packs them into the artefact, so that the
+model and its lists can't drift apart.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+MAX_PHRASE = 4
+"""Longest listed phrase, in words."""
+
+_SUFFIXES = ("nya", "lah", "kah", "pun", "ku", "mu", "an", "in", "kan", "es", "s", "ed", "ing", "er", "2")
+_SHORTEST_STEM = 4
+
+ABUSE = ("insult_strong", "insult_mild", "animal", "obscene", "slur", "sexual")
+"""Categories that hurt when they are said of a person."""
+
+PAIRS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], int, bool], ...] = (
+    ("you+insult", ("you",), ("insult_strong", "slur"), 4, False),
+    ("you+mild", ("you",), ("insult_mild",), 3, False),
+    ("you+animal", ("you", "vocative", "role"), ("animal",), 2, False),
+    ("you+obscene", ("you",), ("obscene",), 3, False),
+    ("role+insult", ("role", "vocative"), ("insult_strong", "insult_mild", "slur"), 2, False),
+    ("abuse+abuse", ABUSE, ABUSE, 3, False),
+    ("intent+harm", ("intent",), ("harm",), 4, True),
+    ("harm+you", ("harm",), ("you",), 4, True),
+    ("you+harm", ("you",), ("harm",), 5, True),
+    ("report+harm", ("report",), ("harm",), 10, False),
+    ("report+abuse", ("report", "quote"), ABUSE, 6, False),
+    ("not+abuse", ("not",), ABUSE, 3, True),
+    ("not+harm", ("not",), ("harm",), 3, True),
+    ("pet+animal", ("pet",), ("animal",), 4, False),
+    ("group+abuse", ("group",), (*ABUSE, "dehumanise"), 5, False),
+    ("group+dehumanise", ("group",), ("dehumanise",), 6, False),
+    ("group+harm", ("group",), ("harm",), 6, False),
+    ("praise+abuse", ("praise",), ABUSE, 4, False),
+    ("gamble+cta", ("gamble",), ("cta",), 10, False),
+    ("money+cta", ("money",), ("cta",), 12, False),
+    ("pills+cta", ("pills",), ("cta",), 12, False),
+    ("gamble+win", ("gamble",), ("win",), 10, False),
+)
+"""Columns of neighbours: name, categories left, categories right, reach in words, whether the order matters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word: `text[start:end]` of the model's text."""
+
+    text: str
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """A listed word or phrase: the category's index and the tokens it covers (first, last)."""
+
+    category: int
+    first: int
+    last: int
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """Listed words by category. `strong` are the words that a censored spelling may stand for."""
+
+    categories: tuple[str, ...]
+    terms: Mapping[str, tuple[int, ...]]
+    strong: tuple[str, ...]
+    _heads: frozenset[str] = field(init=False)
+    _by_letter: Mapping[str, tuple[str, ...]] = field(init=False)
+    _pairs: tuple[tuple[frozenset[int], frozenset[int], int, bool], ...] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_heads", frozenset(t.split(" ", 1)[0] for t in self.terms if " " in t))
+        letters: dict[str, list[str]] = {}
+        for word in self.strong:
+            letters.setdefault(word[0], []).append(word)
+        object.__setattr__(self, "_by_letter", {letter: tuple(words) for letter, words in letters.items()})
+        place = {name: index for index, name in enumerate(self.categories)}
+        pairs = tuple(
+            (
+                frozenset(place[name] for name in left if name in place),
+                frozenset(place[name] for name in right if name in place),
+                reach,
+                ordered,
+            )
+            for _, left, right, reach, ordered in PAIRS
+        )
+        object.__setattr__(self, "_pairs", pairs)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the values that `counts` gives, in order."""
+        return (*self.categories, *(pair[0] for pair in PAIRS))
+
+    def hits(self, tokens: Sequence[Token]) -> list[Hit]:
+        """Listed words among the tokens, longest phrase first at every place."""
+        found: list[Hit] = []
+        index = 0
+        while index < len(tokens):
+            word = tokens[index].text
+            size = 1
+            categories: tuple[int, ...] = ()
+            if word in self._heads:
+                for length in range(min(MAX_PHRASE, len(tokens) - index), 1, -1):
+                    phrase = " ".join(token.text for token in tokens[index : index + length])
+                    if phrase in self.terms:
+                        categories, size = self.terms[phrase], length
+                        break
+            if not categories:
+                categories = self._word(word)
+            found.extend(Hit(category, index, index + size - 1) for category in categories)
+            index += size
+        return found
+
+    def _word(self, word: str) -> tuple[int, ...]:
+        found = self.terms.get(word)
+        if found is not None:
+            return found
+        if len(word) > _SHORTEST_STEM:
+            for suffix in _SUFFIXES:
+                if word.endswith(suffix) and len(word) - len(suffix) >= _SHORTEST_STEM:
+                    found = self.terms.get(word[: -len(suffix)])
+                    if found is not None:
+                        return found
+        return ()
+
+    def counts(self, hits: Sequence[Hit]) -> tuple[list[float], list[list[Hit]]]:
+        """Per column how often (capped at 4), and the hits behind it."""
+        behind: list[list[Hit]] = [[] for _ in range(len(self.categories) + len(PAIRS))]
+        for hit in hits:
+            behind[hit.category].append(hit)
+        base = len(self.categories)
+        for index, (left, right, reach, ordered) in enumerate(self._pairs):
+            first = [hit for hit in hits if hit.category in left][:40]
+            second = [hit for hit in hits if hit.category in right][:40]
+            if not first or not second:
+                continue
+            column = behind[base + index]
+            for hit in second:
+                if any(_near(other, hit, reach, ordered) for other in first):
+                    column.append(hit)
+        return [min(len(column), 4) / 1.0 for column in behind], behind
+
+    def decensor(self, word: str) -> str | None:
+        """The listed word that a censored spelling stands for: `f**k`, `anj*ng`, `k.ntol`; None when none fits.
+
+        The first letter must be written, and at least two letters in all. A run of signs stands for as many letters
+        as it is long, give or take one.
+        """
+        letters = sum(char.isalpha() for char in word)
+        if letters < 2 or not word[:1].isalpha():
+            return None
+        pattern = None
+        for candidate in self._by_letter.get(word[0], ()):
+            if abs(len(candidate) - len(word)) > 2:
+                continue
+            if pattern is None:
+                pattern = re.compile(re.sub(r"[^a-z]+", _wild, word))
+            if pattern.fullmatch(candidate):
+                return candidate
+        return None
+
+
+def _wild(match: re.Match[str]) -> str:
+    size = match.end() - match.start()
+    return f"[a-z]{{{size},{size + 1 if size > 1 else size}}}"
+
+
+def _near(left: Hit, right: Hit, reach: int, ordered: bool) -> bool:
+    if left == right or (left.first <= right.first <= left.last):
+        return False
+    distance = right.first - left.last
+    if ordered:
+        return 0 < distance <= reach
+    return 0 < distance <= reach or 0 < left.first - right.last <= reach
+
+
+def make(lists: Mapping[str, Sequence[str]], strong: Sequence[str]) -> Lexicon:
+    """A lexicon from lists of words by category. A word may be in several."""
+    categories = tuple(sorted(lists))
+    terms: dict[str, list[int]] = {}
+    for index, name in enumerate(categories):
+        for term in lists[name]:
+            terms.setdefault(term, []).append(index)
+    return Lexicon(categories, {term: tuple(places) for term, places in terms.items()}, tuple(sorted(set(strong))))

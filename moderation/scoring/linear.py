@@ -1,0 +1,174 @@
+"""The linear model: weights per hash bucket and signal, a language head, and their file.
+
+A signal's logit is the sum of its 8-bit weights over the text's distinct n-grams, times the block's value and the
+signal's scale, plus the dense columns and a bias; Platt scaling (Platt 1999) turns it into a probability. The file is a
+plain `.npz` without pickles: arrays, and one JSON text that holds the word lists, names, thresholds and provenance.
+"""
+
+import hashlib
+import json
+import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.scoring import lexicon as lexicons
+from moderation.scoring.features import BUCKETS, LANGUAGE_BUCKETS, Row, columns
+from moderation.scoring.lexicon import Lexicon
+from moderation.scoring.scorer import ScorerError
+
+FORMAT = 1
+"""Layout of the file; another number is refused."""
+
+_ARRAYS = (
+    "weights",
+    "scales",
+    "dense",
+    "bias",
+    "slope",
+    "offset",
+    "language_weights",
+    "language_scales",
+    "language_bias",
+)
+
+Floats = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model, ready to judge. Shapes: S signals, D dense columns, L languages.
+
+    `weights` int8 [BUCKETS, S] with `scales` [S]; `dense` [D, S]; `bias`, `slope`, `offset` [S]; `language_weights`
+    int8 [LANGUAGE_BUCKETS, L] with `language_scales`, `language_bias` [L]. `hold` is the recommended threshold per
+    signal, `about` says how the model was made.
+    """
+
+    signals: tuple[str, ...]
+    languages: tuple[str, ...]
+    lexicon: Lexicon
+    weights: NDArray[np.int8]
+    scales: Floats
+    dense: Floats
+    bias: Floats
+    slope: Floats
+    offset: Floats
+    language_weights: NDArray[np.int8]
+    language_scales: Floats
+    language_bias: Floats
+    hold: Mapping[str, float]
+    about: Mapping[str, Any]
+    digest: str = ""
+
+    def logits(self, row: Row) -> Floats:
+        """One number per signal, before calibration."""
+        chars = self.weights[row.chars].sum(axis=0, dtype=np.int32) * row.char_value
+        words = self.weights[row.words].sum(axis=0, dtype=np.int32) * row.word_value
+        result: Floats = ((chars + words) * self.scales + row.dense @ self.dense + self.bias).astype(np.float32)
+        return result
+
+    def probabilities(self, logits: Floats) -> Floats:
+        """Calibrated probabilities, 0..1, of logits [S] or [n, S]."""
+        result: Floats = (1.0 / (1.0 + np.exp(-np.clip(self.slope * logits + self.offset, -30, 30)))).astype(np.float32)
+        return result
+
+    def language_probabilities(self, row: Row) -> Floats:
+        """How likely each of `languages` is, by letters alone."""
+        buckets = row.chars & (LANGUAGE_BUCKETS - 1)
+        sums = self.language_weights[buckets].sum(axis=0, dtype=np.int32) * row.char_value
+        logits = sums * self.language_scales + self.language_bias
+        odds = np.exp(logits - logits.max())
+        result: Floats = (odds / odds.sum()).astype(np.float32)
+        return result
+
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """The arrays by name, as they are written."""
+        return {name: getattr(self, name) for name in _ARRAYS}
+
+    def save(self, path: Path) -> None:
+        """Write the file (replacing it at once or not at all); the same model gives the same bytes."""
+        strong = set(self.lexicon.strong)
+        lists: dict[str, list[str]] = {name: [] for name in self.lexicon.categories}
+        for term, places in self.lexicon.terms.items():
+            for place in places:
+                lists[self.lexicon.categories[place]].append(term)
+        meta = {
+            "format": FORMAT,
+            "signals": self.signals,
+            "languages": self.languages,
+            "hold": dict(self.hold),
+            "about": dict(self.about),
+            "lexicon": {name: sorted(terms) for name, terms in lists.items()},
+            "strong": sorted(strong),
+        }
+        text = np.frombuffer(json.dumps(meta, ensure_ascii=False, sort_keys=True).encode(), dtype=np.uint8)
+        arrays = {**self.arrays(), "meta": text}
+        arrays["digest"] = np.frombuffer(bytes.fromhex(_digest(arrays)), dtype=np.uint8)
+        part = path.with_name(path.name + ".part")
+        with part.open("wb") as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+        part.replace(path)
+
+
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    total = hashlib.sha256()
+    for name in sorted((*_ARRAYS, "meta")):
+        array = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {array.dtype.str} {array.shape}\n".encode())
+        total.update(array.data)
+    return total.hexdigest()
+
+
+def load(path: Path) -> Model:
+    """Read a model. Raises ScorerError when the file is missing, damaged or of another layout; never runs its content."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in (*_ARRAYS, "meta", "digest")}
+        meta = json.loads(arrays["meta"].tobytes())
+    except FileNotFoundError:
+        raise ScorerError(f"The built-in model {path.name} is missing; `moderation train` makes it.") from None
+    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+        raise ScorerError(f"The built-in model {path.name} cannot be read: {type(error).__name__}: {error}") from None
+    digest = _digest(arrays)
+    if bytes.fromhex(digest) != arrays["digest"].tobytes():
+        raise ScorerError(f"The built-in model {path.name} is damaged: its checksum differs.")
+    if meta.get("format") != FORMAT:
+        raise ScorerError(f"The built-in model {path.name} has layout {meta.get('format')}, this version reads {FORMAT}.")
+    words = lexicons.make(meta["lexicon"], meta["strong"])
+    _check_shapes(path, arrays, len(meta["signals"]), len(meta["languages"]), len(columns(words)))
+    return Model(
+        signals=tuple(meta["signals"]),
+        languages=tuple(meta["languages"]),
+        lexicon=words,
+        hold=meta["hold"],
+        about=meta["about"],
+        digest=digest,
+        **{name: arrays[name] for name in _ARRAYS},
+    )
+
+
+def _check_shapes(path: Path, arrays: Mapping[str, NDArray[Any]], signals: int, languages: int, dense: int) -> None:
+    wanted: dict[str, tuple[int, ...]] = {
+        "weights": (BUCKETS, signals),
+        "dense": (dense, signals),
+        "language_weights": (LANGUAGE_BUCKETS, languages),
+        **dict.fromkeys(("scales", "bias", "slope", "offset"), (signals,)),
+        **dict.fromkeys(("language_scales", "language_bias"), (languages,)),
+    }
+    for name, shape in wanted.items():
+        if arrays[name].shape != shape:
+            raise ScorerError(f"The built-in model {path.name} has {name} of shape {arrays[name].shape}, not {shape}.")
+        if arrays[name].dtype.kind == "f" and not np.isfinite(arrays[name]).all():
+            raise ScorerError(f"The built-in model {path.name} holds numbers that are not finite in {name}.")
+
+
+def quantise(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], Floats]:
+    """Weights [n, S] as int8 with one scale per column; the few largest in 10,000 are clipped."""
+    top = np.maximum(np.quantile(np.abs(weights), 0.9999, axis=0), np.abs(weights).max(axis=0) / 3)
+    scales = np.where(top > 0, top / 127, 1.0)
+    return np.clip(np.rint(weights / scales), -127, 127).astype(np.int8), scales.astype(np.float32)

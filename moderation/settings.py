@@ -1,0 +1,196 @@
+"""Settings: one frozen value made from the environment, each field with a sentence. A wrong one is refused at start."""
+
+import ipaddress
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+from moderation.errors import SettingsError
+
+SCORER_CHOICES = ("auto", "builtin", "detoxify", "off")
+
+
+def _int(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.lstrip("-").isascii() or not text.lstrip("-").isdigit():
+            raise ValueError("is not a whole number")
+        if not low <= int(text) <= high:
+            raise ValueError(f"must lie between {low} and {high}")
+        return int(text)
+
+    return parse
+
+
+def _bool(text: str) -> bool:
+    if text.lower() in ("1", "true", "yes", "on"):
+        return True
+    if text.lower() in ("0", "false", "no", "off", ""):
+        return False
+    raise ValueError("is neither yes nor no")
+
+
+def _networks(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in parts:
+        try:
+            ipaddress.ip_network(part)
+        except ValueError:
+            raise ValueError(f"names {part!r}, which is not a network such as 10.0.0.0/8") from None
+    return parts
+
+
+def _url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError("is not an http or https address")
+    return text.rstrip("/")
+
+
+def _database(text: str) -> str:
+    if text.startswith("postgresql://"):
+        return "postgresql+psycopg://" + text.removeprefix("postgresql://")
+    if not text.startswith(("sqlite:///", "postgresql+psycopg://")):
+        raise ValueError("must begin with sqlite:/// or postgresql://")
+    return text
+
+
+def _broker(text: str) -> str:
+    if text != "" and not text.startswith(("redis://", "rediss://", "amqp://", "amqps://", "filesystem://")):
+        raise ValueError("must begin with amqp://, redis:// or filesystem://")
+    return text
+
+
+def _choice(*choices: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text not in choices:
+            raise ValueError(f"must be one of {', '.join(choices)}")
+        return text
+
+    return parse
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def setting(default: Any, parse: Callable[[str], Any], doc: str, env: str = "", secret: bool = False) -> Any:
+    """A field of Settings: its default, how it is read, and the sentence that the documentation prints."""
+    return field(default=default, metadata={"parse": parse, "doc": doc, "env": env, "secret": secret})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """All that an installation may set. Every field is the environment variable `MODERATION_<FIELD>`, but `PORT`."""
+
+    port: int = setting(8000, _int(1, 65535), "Port of the web server.", env="PORT")
+    host: str = setting("127.0.0.1", str, "Address that the web server binds to.")
+    data_dir: Path = setting(None, _path, "Folder of the SQLite file, the embedded broker, keys and models.")
+    database_url: str = setting("", _database, "SQLite or PostgreSQL address; empty: moderation.db in the data folder.")
+    broker_url: str = setting("", _broker, "RabbitMQ or Redis address; empty: nudges by files in the data folder.")
+    public_url: str = setting("", _url, "Address under which browsers reach this service; empty: http://HOST:PORT.")
+    admin_email: str = setting("admin@example.org", str, "E-mail of the first administrator.")
+    admin_password: str = setting("", str, "Password of the first administrator; empty: made at random.", secret=True)
+    secret_key: str = setting("", str, "Key of tokens and keyed hashes; empty: kept in the data folder.", secret=True)
+    delivery_allow: tuple[str, ...] = setting((), _networks, "Private networks that deliveries may reach (CIDR list).")
+    delivery_timeout: int = setting(10, _int(1, 60), "Total seconds that one delivery may take.")
+    grace_seconds: int = setting(0, _int(0, 3600), "Seconds before a new site is told of a person's decision.")
+    scorer: str = setting("auto", _choice(*SCORER_CHOICES), "Which scorer judges: auto, builtin, detoxify or off.")
+    score_deadline: int = setting(60, _int(1, 3600), "Seconds after which an unjudged comment goes to the queue.")
+    sweep_seconds: int = setting(2, _int(1, 300), "Seconds between two sweeps for work whose nudge was lost.")
+    form_flood_seconds: int = setting(15, _int(0, 3600), "Seconds between two form comments of one address or e-mail.")
+    form_site_per_minute: int = setting(600, _int(1, 100_000), "Form comments that one site takes in a minute.")
+    form_min_seconds: int = setting(2, _int(0, 600), "A form sent faster than this is held.")
+    max_body_bytes: int = setting(256 * 1024, _int(1024, 16 * 1024 * 1024), "Largest request body.")
+    trusted_proxies: int = setting(0, _int(0, 10), "Number of proxies in front whose X-Forwarded headers are believed.")
+    secure_cookies: bool = setting(False, _bool, "Send cookies over https only; on when the public URL is https.")
+    web_threads: int = setting(8, _int(1, 128), "Threads of the web server.")
+    session_hours: int = setting(12, _int(1, 24 * 90), "Hours after which a moderator logs in again.")
+    demo: bool = setting(True, _bool, "Serve the demo article under /demo.")
+    test_fast_hash: bool = setting(False, _bool, "Cheap password hashes, for tests only.")
+
+    @property
+    def embedded(self) -> bool:
+        """True when nudges travel through files: one machine, no broker."""
+        return self.broker_url == "" or self.broker_url.startswith("filesystem://")
+
+    @property
+    def database(self) -> str:
+        """The SQLAlchemy address of the database in use."""
+        return self.database_url or f"sqlite:///{self.data_dir / 'moderation.db'}"
+
+    @property
+    def base_url(self) -> str:
+        """Where browsers reach this service, without a slash at the end."""
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def cookies_secure(self) -> bool:
+        """Whether cookies carry `Secure`."""
+        return self.secure_cookies or self.base_url.startswith("https://")
+
+    def key(self) -> bytes:
+        """The installation's secret key (≥ 32 bytes): from the environment, else a file that is made once.
+
+        Raises SettingsError when the given key is short or the file can be neither read nor made.
+        """
+        if self.secret_key:
+            if len(self.secret_key) < 32:
+                raise SettingsError("MODERATION_SECRET_KEY is shorter than 32 characters.")
+            return self.secret_key.encode()
+        path = self.data_dir / "secret.key"
+        try:
+            self.data_dir.mkdir(parents=True, exist_ok=True)
+            try:
+                handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                pass
+            else:
+                with os.fdopen(handle, "w") as file:
+                    file.write(secrets.token_urlsafe(48))
+            key = path.read_bytes().strip()
+        except OSError as error:
+            raise SettingsError(f"The secret key {path} can be neither read nor made: {error.strerror}.") from None
+        if len(key) < 32:
+            raise SettingsError(
+                f"The key in {path} is shorter than 32 bytes; delete the file to make a new one."
+            )
+        return key
+
+
+def variable(name: str) -> str:
+    """The environment variable of a field of Settings."""
+    for item in fields(Settings):
+        if item.name == name:
+            return item.metadata["env"] or f"MODERATION_{name.upper()}"
+    raise KeyError(name)
+
+
+def load(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from the environment. Raises SettingsError with one sentence that names the variable.
+
+    An unknown `MODERATION_…` variable is refused too: a typo must not be a silent default.
+    """
+    environ = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    known = set()
+    for item in fields(Settings):
+        name = variable(item.name)
+        known.add(name)
+        text = environ.get(name)
+        if text is None or (text == "" and item.default not in ("", None)):
+            continue
+        try:
+            values[item.name] = item.metadata["parse"](text) if text != "" else ""
+        except ValueError as error:
+            shown = "its value" if item.metadata["secret"] else repr(text)
+            raise SettingsError(f"{name}: {shown} {error}.", field=name) from None
+    unknown = sorted(name for name in environ if name.startswith("MODERATION_") and name not in known)
+    if unknown:
+        raise SettingsError(f"{unknown[0]} is no setting of this version; see docs/settings.md.", field=unknown[0])
+    if "data_dir" not in values:
+        values["data_dir"] = _path("data")
+    return Settings(**values)

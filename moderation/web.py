@@ -1,0 +1,196 @@
+"""What every web door needs: settings and database of the running app, bodies, keys, answers, headers."""
+
+import hashlib
+import hmac
+import json
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from typing import Any, TypeVar, cast
+
+from flask import Flask, Response, current_app, request
+from marshmallow import Schema, ValidationError
+
+from moderation import parsing
+from moderation.accounts import sites
+from moderation.accounts.models import Site
+from moderation.accounts.moderators import Passwords
+from moderation.db import Database
+from moderation.errors import InvalidInput, MalformedInput, ModerationError, NotAuthenticated
+from moderation.settings import Settings
+
+View = TypeVar("View", bound=Callable[..., Any])
+
+CSP = (
+    "default-src 'self'; style-src 'self'; script-src 'self'; img-src 'self'; object-src 'none'; base-uri 'none'; "
+    "frame-ancestors 'none'; form-action 'self'"
+)
+
+
+def settings() -> Settings:
+    """The settings of the running app."""
+    return cast(Settings, current_app.extensions["settings"])
+
+
+def database() -> Database:
+    """The database of the running app."""
+    return cast(Database, current_app.extensions["database"])
+
+
+def secret() -> bytes:
+    """The installation's secret key."""
+    return cast(bytes, current_app.extensions["secret"])
+
+
+def passwords() -> Passwords:
+    """The password hasher of the running app."""
+    return cast(Passwords, current_app.extensions["passwords"])
+
+
+def raw_body() -> bytes:
+    """The body as it came, at most `max_body_bytes`. Raises TooLarge (through Flask) when it is longer."""
+    return request.get_data(cache=False)
+
+
+def json_body(schema: Schema, body: bytes | None = None) -> dict[str, Any]:
+    """The body read strictly and loaded by `schema`.
+
+    Raises MalformedInput, TooLarge, or InvalidInput that names the first wrong field and lists all in its details.
+    """
+    if body is None:
+        if request.mimetype != "application/json":
+            raise MalformedInput("Send the body as application/json.", field="content-type")
+        body = raw_body()
+    value = parsing.read_json(body, max_bytes=settings().max_body_bytes)
+    return load(schema, value)
+
+
+def load(schema: Schema, value: Any, path: str = "") -> dict[str, Any]:
+    """`value`, which stands at `path` of the body, loaded by `schema`; raises InvalidInput naming the field."""
+    if not isinstance(value, Mapping):
+        raise InvalidInput("The body must be a JSON object.")
+    try:
+        return cast(dict[str, Any], schema.load(value))
+    except ValidationError as error:
+        fields = dict(_flat(error.normalized_messages(), path))
+        name, message = next(iter(fields.items()))
+        raise InvalidInput(f"{name}: {message}", field=name, details={"fields": fields}) from None
+
+
+def _flat(messages: Any, path: str = "") -> Any:
+    if isinstance(messages, Mapping):
+        for name, item in messages.items():
+            yield from _flat(item, f"{path}.{name}" if path and name != "_schema" else path or str(name))
+    else:
+        yield path or "body", " ".join(str(item) for item in messages) if isinstance(messages, list) else str(messages)
+
+
+def site_of_key(session: Any) -> Site:
+    """The site whose key the request carries as `Authorization: Bearer …`. Raises NotAuthenticated."""
+    kind, _, key = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not key.strip():
+        raise NotAuthenticated("Send the site's API key as Authorization: Bearer <key>.")
+    return sites.by_key(session, key.strip())
+
+
+def query_int(name: str, default: int, low: int, high: int) -> int:
+    """A whole number of the query string. Raises InvalidInput naming it."""
+    text = request.args.get(name)
+    if text is None:
+        return default
+    if not (text.isascii() and text.isdigit() and len(text) <= 18 and low <= int(text) <= high):
+        raise InvalidInput(f"{name} must be a whole number from {low} to {high}.", field=name)
+    return int(text)
+
+
+def error_body(error: ModerationError) -> dict[str, Any]:
+    """The one shape of every error answer."""
+    return {"error": {"code": error.code, "message": error.message, "field": error.field, "details": error.details}}
+
+
+def answer(value: Any, status: int = 200) -> Response:
+    """A JSON answer that nobody stores."""
+    response = Response(
+        json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=_plain),
+        status=status,
+        mimetype="application/json",
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
+
+
+def cacheable(value: Any, *, seconds: int) -> Response:
+    """A public JSON answer with an ETag of its content: 304 when the browser has it already."""
+    response = answer(value)
+    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
+    response.headers["Cache-Control"] = f"public, max-age={seconds}"
+    return cast(Response, response.make_conditional(request))
+
+
+def instant(value: datetime | None) -> str | None:
+    """A moment as the API writes it: ISO 8601, UTC, `Z`."""
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value is not None else None
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return instant(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def wants_json() -> bool:
+    """Whether the caller rather takes JSON than a page."""
+    best = request.accept_mimetypes.best_match(("text/html", "application/json"), default="application/json")
+    return best == "application/json"
+
+
+def csrf_token(holder: str) -> str:
+    """The token that a form must carry: an HMAC of what only this browser's cookie holds."""
+    return hmac.new(secret(), f"csrf:{holder}".encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()
+
+
+def same_token(given: str, right: str) -> bool:
+    """Compare two tokens in constant time."""
+    return hmac.compare_digest(given.encode("utf-8", "surrogatepass"), right.encode())
+
+
+def documented(
+    *,
+    summary: str,
+    tag: str,
+    answers: Mapping[int, tuple[str, type[Schema] | None]],
+    body: type[Schema] | None = None,
+    form: type[Schema] | None = None,
+    query: type[Schema] | None = None,
+    security: str | None = None,
+) -> Callable[[View], View]:
+    """Describe a view for `/api/v1/openapi.json`; a test holds every public route to having one."""
+
+    def mark(view: View) -> View:
+        view.__openapi__ = {  # type: ignore[attr-defined]  # a note on the function, read by moderation.openapi
+            "summary": summary,
+            "tag": tag,
+            "answers": dict(answers),
+            "body": body,
+            "form": form,
+            "query": query,
+            "security": security,
+        }
+        return view
+
+    return mark
+
+
+def add_headers(app: Flask) -> None:
+    """Security headers on every answer."""
+
+    @app.after_request
+    def _headers(response: Response) -> Response:
+        response.headers.setdefault("Content-Security-Policy", CSP)
+        response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers["Referrer-Policy"] = "same-origin"
+        response.headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        if response.mimetype == "text/html":
+            response.headers.setdefault("Cache-Control", "no-store")
+        if settings().cookies_secure:
+            response.headers["Strict-Transport-Security"] = "max-age=31536000; includeSubDomains"
+        return response

@@ -1,0 +1,122 @@
+"""What all tests share: which services are there, and a database per test on each engine."""
+
+import os
+import shutil
+import socket
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from moderation import migrations
+from moderation.db import Database
+from moderation.settings import Settings, load
+
+POSTGRES = ("127.0.0.1", 5432)
+ADMIN_URL = "postgresql+psycopg://postgres@127.0.0.1/postgres"
+
+
+def listens(address: tuple[str, int]) -> bool:
+    """Whether somebody answers at a loopback port."""
+    try:
+        with socket.create_connection(address, timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def need(what: str, address: tuple[str, int]) -> None:
+    """Skip where a service is not there; in CI it must be."""
+    if listens(address):
+        return
+    if os.environ.get("CI"):
+        pytest.fail(f"{what} does not answer at {address[0]}:{address[1]}, and in CI it must")
+    pytest.skip(f"{what} does not answer at {address[0]}:{address[1]}")
+
+
+class Recorder:
+    """A sender that keeps what it was asked to send: `send_task` by name ignores Celery's eager mode."""
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+
+    def send(self, task: str) -> None:
+        self.sent.append(task)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file that each test copies: migrating costs more than most tests."""
+    path = tmp_path_factory.mktemp("template") / "moderation.db"
+    db = Database(f"sqlite:///{path}")
+    migrations.migrate(db)
+    with db.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+    db.dispose()
+    return path
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a migrated PostgreSQL database of this test process alone."""
+    need("PostgreSQL", POSTGRES)
+    name = f"moderation_test_{uuid.uuid4().hex[:10]}"
+    admin = sa.create_engine(ADMIN_URL, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    url = f"postgresql+psycopg://postgres@127.0.0.1/{name}"
+    db = Database(url)
+    migrations.migrate(db)
+    db.dispose()
+    yield url
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+    admin.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty, migrated database, once on each engine."""
+    if request.param == "sqlite":
+        template: Path = request.getfixturevalue("sqlite_template")
+        shutil.copy(template, tmp_path / "moderation.db")
+        yield f"sqlite:///{tmp_path / 'moderation.db'}"
+        return
+    url: str = request.getfixturevalue("postgres_url")
+    yield url
+    engine = sa.create_engine(url)
+    with engine.begin() as connection:
+        names = [name for name in sa.inspect(connection).get_table_names() if name != "alembic_version"]
+        connection.exec_driver_sql(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE")
+    engine.dispose()
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path) -> Settings:
+    """Settings for a test: its own folder and database, quick password hashes, no waiting between form comments."""
+    return replace(
+        load({}),
+        data_dir=tmp_path,
+        database_url=database_url,
+        test_fast_hash=True,
+        secret_key="k" * 40,
+        form_flood_seconds=0,
+        form_min_seconds=0,
+    )
+
+
+@pytest.fixture
+def sender() -> Recorder:
+    """Records the nudges."""
+    return Recorder()
+
+
+@pytest.fixture
+def db(settings: Settings, sender: Recorder) -> Iterator[Database]:
+    """The test's database."""
+    database = Database(settings.database, info={"sender": sender})
+    yield database
+    database.dispose()

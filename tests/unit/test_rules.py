@@ -1,0 +1,122 @@
+"""The policy's rules: pure functions, every reason kept, approval only without a reason against it."""
+
+from dataclasses import replace
+
+import pytest
+
+from moderation.policy.document import Policy, parse
+from moderation.policy.rules import Facts, Measured, judge
+
+POLICY = parse(
+    {
+        "bands": {
+            "builtin": {"toxicity": {"hold": 0.5, "reject": 0.9}, "spam": {"hold": 0.6}},
+            "detoxify": {"toxicity": {"hold": 0.8}},
+        },
+        "word_lists": [{"name": "judi", "words": ["Slot Gacor", "maxwin"]}],
+        "blocked_domains": ["contoh-77.example"],
+        "blocked_authors": ["name:Budi Spam"],
+    },
+    version=3,
+)
+
+
+def toxic(value: float, scorer: str = "builtin") -> Facts:
+    return Facts(signals={"toxicity": Measured(value, scorer, ((0, 4),))})
+
+
+def codes(policy: Policy, facts: Facts) -> list[str]:
+    return [reason.code for reason in judge(policy, facts).reasons]
+
+
+def test_a_comment_without_a_reason_against_it_is_approved() -> None:
+    verdict = judge(POLICY, toxic(0.49))
+    assert (verdict.action, verdict.reasons, verdict.policy_version) == ("approve", (), 3)
+
+
+def test_a_signal_at_its_hold_mark_holds_and_names_itself() -> None:
+    verdict = judge(POLICY, toxic(0.5))
+    assert verdict.action == "hold"
+    assert verdict.reasons[0].code == "signal_over_hold"
+    assert (verdict.reasons[0].signal, verdict.reasons[0].value) == ("toxicity", 0.5)
+    assert verdict.reasons[0].spans == ((0, 4),)
+
+
+def test_marks_belong_to_the_scorer_that_measured() -> None:
+    assert judge(POLICY, toxic(0.7, "detoxify")).action == "approve"
+    assert judge(POLICY, toxic(0.7, "builtin")).action == "hold"
+
+
+def test_the_machine_rejects_only_where_the_site_allows_it() -> None:
+    assert judge(POLICY, toxic(0.95)).action == "hold"
+    assert judge(replace(POLICY, auto_reject=True), toxic(0.95)).action == "reject"
+    assert judge(replace(POLICY, auto_reject=True), toxic(0.6)).action == "hold"
+
+
+def test_a_comment_that_was_not_scored_is_held_whatever_else_is_known() -> None:
+    facts = replace(toxic(0.0), scored=False)
+    verdict = judge(replace(POLICY, auto_reject=True), facts)
+    assert verdict.action == "hold"
+    assert verdict.not_scored
+    assert codes(POLICY, facts) == ["not_scored"]
+
+
+def test_a_failed_scorer_holds_and_is_named() -> None:
+    facts = replace(toxic(0.0), scored=False, failed=("builtin",))
+    verdict = judge(POLICY, facts)
+    assert (verdict.action, verdict.not_scored) == ("hold", True)
+    assert [(r.code, r.detail) for r in verdict.reasons] == [("scorer_failed", "builtin")]
+
+
+def test_a_language_that_no_scorer_speaks_is_held() -> None:
+    assert codes(POLICY, replace(toxic(0.0), supported=False)) == ["language_not_supported"]
+
+
+def test_premoderation_holds_everything_even_with_automatic_rejection() -> None:
+    policy = replace(POLICY, mode="pre", auto_reject=True)
+    assert judge(policy, toxic(0.0)).action == "hold"
+    assert judge(policy, toxic(0.99)).action == "hold"
+
+
+@pytest.mark.parametrize(("links", "held"), [(0, False), (1, False), (2, True), (9, True)])
+def test_two_or_more_links_hold(links: int, held: bool) -> None:
+    assert ("links" in codes(POLICY, Facts(links=links))) is held
+
+
+def test_a_limit_of_zero_switches_the_link_rule_off() -> None:
+    assert codes(replace(POLICY, max_links=0), Facts(links=99)) == []
+
+
+def test_a_word_list_matches_whole_words_and_phrases_only() -> None:
+    assert codes(POLICY, Facts(folded="ayo main slot gacor malam ini")) == ["word_list"]
+    assert codes(POLICY, Facts(folded="maxwinners dan slotgacor")) == []
+
+
+def test_a_word_list_finds_disguised_readings_in_their_original_place() -> None:
+    verdict = judge(POLICY, Facts(folded="ayo m4xw1n", readings=(("maxwin", 4, 10),)))
+    assert [(r.code, r.detail, r.spans) for r in verdict.reasons] == [("word_list", "maxwin", ((4, 10),))]
+
+
+def test_a_blocked_domain_covers_what_is_below_it_and_nothing_beside_it() -> None:
+    assert codes(POLICY, Facts(domains={"m.contoh-77.example": ((0, 5),)})) == ["blocked_domain"]
+    assert codes(POLICY, Facts(domains={"bukancontoh-77.example": ((0, 5),)})) == []
+
+
+def test_a_blocked_author_is_held() -> None:
+    assert codes(POLICY, Facts(author_keys=frozenset({"name:Budi Spam"}))) == ["blocked_author"]
+
+
+@pytest.mark.parametrize("flag", ["honeypot", "too_fast", "no_timing_token"])
+def test_what_the_form_noticed_holds(flag: str) -> None:
+    assert codes(POLICY, Facts(flags=(flag,))) == [flag]
+
+
+def test_a_new_author_is_held_where_the_site_wants_it() -> None:
+    policy = replace(POLICY, new_author=True)
+    assert codes(policy, Facts(author_approved=0)) == ["new_author"]
+    assert codes(policy, Facts(author_approved=1)) == []
+
+
+def test_all_rules_run_and_the_strongest_reason_comes_first() -> None:
+    facts = replace(toxic(0.95), links=3, folded="slot gacor", flags=("honeypot",))
+    assert codes(POLICY, facts) == ["signal_over_reject", "word_list", "links", "honeypot"]

@@ -1,0 +1,22 @@
+"""Delivery: claim what is due, send it, note what happened; see moderation.delivery."""
+
+import time
+
+from moderation import queues
+from moderation.db import utcnow
+from moderation.delivery import sender
+from moderation.health import store as health
+from workers.app import app, db, settings
+
+BUDGET = 20.0
+"""Seconds that one task works before it hands over to the next nudge."""
+
+
+@app.task(name=queues.TASK_DELIVER)
+def deliver_due() -> None:
+    """Send what is due until nothing is left or the time is up."""
+    stop = time.monotonic() + BUDGET
+    while time.monotonic() < stop and sender.deliver_due(db, settings):
+        pass
+    with db.transaction() as session:
+        health.beat(session, "delivery", utcnow())
