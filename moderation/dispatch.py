@@ -8,10 +8,11 @@ import logging
 import os
 import threading
 from collections.abc import Iterable
+from functools import partial
 from typing import Any, Protocol
 
 from celery import Celery
-from kombu import Queue
+from kombu.entity import Queue
 from kombu.exceptions import KombuError, OperationalError
 from sqlalchemy.orm import Session
 
@@ -118,4 +119,4 @@ def nudge(session: Session, *tasks: str) -> None:
     """Ask for a run of `tasks` once the session's transaction is committed."""
     sender: Sender = session.info.get("sender") or NoSender()
     for task in tasks:
-        after_commit(session, f"nudge:{task}", lambda task=task: sender.send(task))
+        after_commit(session, f"nudge:{task}", partial(sender.send, task))

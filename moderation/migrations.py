@@ -28,10 +28,7 @@ def migrate(db: Database) -> list[str]:
     config = _config()
     with db.engine.connect() as connection:
         if db.is_sqlite:
-            # pragmas work outside a transaction only, which our begin event would open
-            raw = connection.connection.dbapi_connection
-            assert raw is not None  # noqa: S101 a connection that is open has one
-            raw.execute("PRAGMA foreign_keys=OFF")
+            _foreign_keys(connection, on=False)
         connection = connection.execution_options(moderation_write=True)
         try:
             with connection.begin():
@@ -46,7 +43,7 @@ def migrate(db: Database) -> list[str]:
                     raise Unavailable("The migration would leave rows without their parents; nothing was changed.")
         finally:
             if db.is_sqlite:
-                raw.execute("PRAGMA foreign_keys=ON")
+                _foreign_keys(connection, on=True)
     after = current(db)
     return [] if after == before else [after or ""]
 
@@ -60,6 +57,13 @@ def current(db: Database) -> str | None:
 def head() -> str:
     """The version that this code needs."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
+
+
+def _foreign_keys(connection: sa.Connection, *, on: bool) -> None:
+    # Past SQLAlchemy, because the pragma works outside a transaction only, which our begin event would open.
+    cursor = connection.connection.cursor()
+    cursor.execute(f"PRAGMA foreign_keys={'ON' if on else 'OFF'}")
+    cursor.close()
 
 
 def _config() -> Config:

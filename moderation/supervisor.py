@@ -98,7 +98,7 @@ def processes(settings: Settings) -> list[Child]:
         _worker(queues.DELIVERY, env, pool="threads", concurrency=4),
         _worker(queues.HOUSEKEEPING, env),
     ]
-    if settings.scorer in ("auto", "detoxify") and _detoxify_installed(settings):
+    if settings.scorer in ("auto", "detoxify") and detoxify_installed(settings):
         found.append(_worker(queues.SCORING_DETOXIFY, env))
     return found
 
@@ -116,7 +116,7 @@ def _worker(queue: str, env: Mapping[str, str], pool: str = "solo", concurrency:
     return Child(queue, (sys.executable, *command.split()), {**more, **env}, quiet=True)
 
 
-def _detoxify_installed(settings: Settings) -> bool:
+def detoxify_installed(settings: Settings) -> bool:
     """Whether there is something to run its worker with: the extra, and weights in the data folder."""
     if importlib.util.find_spec("detoxify") is None:
         return False

@@ -71,7 +71,7 @@ def load(schema: Schema, value: Any, path: str = "") -> dict[str, Any]:
     try:
         return cast(dict[str, Any], schema.load(value))
     except ValidationError as error:
-        fields = dict(_flat(error.normalized_messages(), path))
+        fields = dict(_flat(error.messages_dict, path))
         name, message = next(iter(fields.items()))
         raise InvalidInput(f"{name}: {message}", field=name, details={"fields": fields}) from None
 

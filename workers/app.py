@@ -18,13 +18,13 @@ db = Database(settings.database, info={"sender": CelerySender(settings)})
 watchdog.watch_parent()
 
 
-@setup_logging.connect  # type: ignore[untyped-decorator]  # celery ships no types
+@setup_logging.connect
 def _configure_logging(loglevel: int | None = None, **_: Any) -> None:
     logging.basicConfig(
         level=loglevel or logging.INFO, format="%(asctime)s %(levelname)s %(processName)s %(name)s: %(message)s"
     )
 
 
-@worker_process_init.connect  # type: ignore[untyped-decorator]  # celery ships no types
+@worker_process_init.connect
 def _forget_connections(**_: Any) -> None:
     db.engine.dispose(close=False)  # connections must not be shared over a fork

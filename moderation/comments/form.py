@@ -16,7 +16,7 @@ from moderation.accounts import sites
 from moderation.accounts.models import Site
 from moderation.comments import authors, intake, reading
 from moderation.comments.intake import AuthorInput
-from moderation.comments.models import Author, Comment, Story
+from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.comments.status import WITHDRAWN
 from moderation.errors import Conflict, InvalidInput, NotAllowed, TooMany
 
@@ -182,8 +182,8 @@ def refuse_repeats(
             Comment.parent_id.is_(None) if given.parent_id is None else Comment.parent_id == given.parent_id,
             Comment.status != WITHDRAWN,
             same_author,
-            intake.Revision.comment_id == Comment.id,
-            intake.Revision.text_hash == intake.text_hash(given.text),
+            Revision.comment_id == Comment.id,
+            Revision.text_hash == intake.text_hash(given.text),
         )
         .limit(1)
     )

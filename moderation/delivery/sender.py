@@ -17,8 +17,6 @@ from moderation.settings import Settings
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
-GONE = 410
-
 
 def deliver_due(db: Database, settings: Settings) -> int:
     """Send one due event per call; returns how many were sent (0 or 1). Several threads may call at once."""
@@ -56,9 +54,13 @@ def _send(db: Database, claimed: Claimed, settings: Settings) -> None:
             status=answer.status,
             error=answer.error,
             milliseconds=answer.milliseconds,
-            retry_in=schedule.next_delay(claimed.attempts, answer.retry_after, random.random),
+            # An address that we refuse to connect to is a setting to mend, not a failure to wait out: it is shown as
+            # dead at once, and `deliveries replay` sends it when the setting is right.
+            retry_in=None
+            if answer.refused
+            else schedule.next_delay(claimed.attempts, answer.retry_after, random.random),
         )
-        if answer.status == GONE:
+        if answer.gone:
             outbox.disable_endpoint(session, claimed.endpoint_id, "the endpoint answered 410 Gone")
 
 

@@ -35,7 +35,8 @@ def up() -> None:
 
     def tick() -> None:
         for task in queues.SWEPT_TASKS:
-            sender.send(task)
+            if task != queues.TASK_SCORE_DETOXIFY or supervisor.detoxify_installed(settings):
+                sender.send(task)
 
     def announce() -> None:
         found = made[0]

@@ -127,7 +127,7 @@ def build(session: Session, comments: Sequence[Comment]) -> list[Card]:
             stored.get(comment.id, []),
             decided.get(comment.id),
             parents.get(comment.parent_id or 0),
-            records.get(comment.author_id, (0, 0)),
+            records.get(comment.author_id or 0, (0, 0)),
             firsts.get(comment.author_id or 0) == comment.id,
         )
         for comment in comments

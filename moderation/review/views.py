@@ -205,8 +205,8 @@ def _act(comment_id: int, deed: Any, code: str) -> AnyResponse:
 
 def _conflict(comment_id: int, conflict: Conflict) -> AnyResponse:
     conflict.message = gettext(conflict.message)
-    facts = dict(conflict.details)
-    facts["at"] = datetime.fromisoformat(str(facts["at"])) if facts.get("at") else None
+    at = datetime.fromisoformat(str(conflict.details["at"])) if conflict.details.get("at") else None
+    facts = {**conflict.details, "at": at}
     facts["who"] = gettext("the policy") if facts.get("who") == "policy" else facts.get("who")
     mine = {"action": "reject" if request.form.get("reject") else "approve", "reason": request.form.get("reject")}
     with web.database().reading() as session:
@@ -215,7 +215,7 @@ def _conflict(comment_id: int, conflict: Conflict) -> AnyResponse:
             card = cards.build(session, [comment])[0]
             html = render_template("partials/conflict.html", card=card, conflict=facts, mine=mine)
             return web.answer({**web.error_body(conflict), "html": html}, 409)
-        notice = Notice("conflict", comment_id, who=str(facts["who"] or ""), at=facts["at"], text=conflict.message)
+        notice = Notice("conflict", comment_id, who=str(facts["who"] or ""), at=at, text=conflict.message)
         return Response(_comment_html(session, comment, notice), status=409, mimetype="text/html")
 
 

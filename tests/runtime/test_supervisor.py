@@ -289,9 +289,9 @@ def test_children_read_exactly_the_settings_of_their_supervisor(settings: Settin
 
 
 def test_every_process_class_has_its_own_worker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "_detoxify_installed", lambda _settings: False)
+    monkeypatch.setattr(supervisor, "detoxify_installed", lambda _settings: False)
     assert [child.name for child in processes(settings)] == ["web", "scoring", "delivery", "housekeeping"]
-    monkeypatch.setattr(supervisor, "_detoxify_installed", lambda _settings: True)
+    monkeypatch.setattr(supervisor, "detoxify_installed", lambda _settings: True)
     assert [child.name for child in processes(settings)][-1] == "scoring_detoxify"
     assert len(processes(replace(settings, scorer="builtin"))) == 4
     for child in processes(settings)[1:]:

@@ -1,0 +1,322 @@
+"""The moderators' pages: what they show, what they never show, and that the reader's text stays text."""
+
+import re
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import moderation
+from moderation.review.cards import CardReason, Decided, Part, SignalBar
+from moderation.review.views import Event, LogLine, Notice
+
+from .conftest import NOW, Render, card, queue_context
+from .dom import Node
+
+TEMPLATES = Path(moderation.__file__).parent / "templates"
+EVIL = "</p><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}"
+
+
+def show(render: Render, lang: str = "id", **values: Any) -> Node:
+    return render("partials/card.html", lang=lang, card=card(**values), tab="held", current=True)
+
+
+@pytest.mark.parametrize("path", sorted(TEMPLATES.rglob("*.html")), ids=lambda path: path.name)
+def test_templates_carry_nothing_that_the_strict_policy_forbids(path: Path) -> None:
+    source = path.read_text()
+    assert not re.search(r"\sstyle=|\son[a-z]+=|\|\s*safe|<style|=.(data|javascript):", source)
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", source))
+
+
+@pytest.mark.parametrize("lang", ["id", "en"])
+def test_the_queue_shows_counts_age_and_cards_in_both_languages(render: Render, lang: str) -> None:
+    page = render("queue.html", lang=lang, **queue_context())
+    assert page.one("html").attrs["lang"] == lang
+    heading = page.one("h1").text
+    assert heading == {"id": "Ditahan 1.284", "en": "Held 1,284"}[lang]
+    tabs = page.one("nav", class_="queues")
+    assert [link.attrs["href"] for link in tabs.all("a")] == [
+        f"/queue?tab={name}" for name in ("held", "not_scored", "approved", "rejected", "spam")
+    ]
+    assert len(page.all("article", class_="card")) == 1
+
+
+def test_ids_are_unique_and_labels_have_their_fields(render: Render) -> None:
+    cards = [card(id=7), card(id=8), card(id=9)]
+    page = render("queue.html", **queue_context(cards=cards))
+    ids = [node.attrs["id"] for node in page.walk() if "id" in node.attrs]
+    assert len(ids) == len(set(ids))
+    for node in page.walk():
+        for name in ("for", "aria-labelledby", "popovertarget"):
+            assert node.attrs.get(name, ids[0]) in ids, node.attrs
+
+
+def test_only_the_first_card_is_lit_and_skip_leads_to_the_next(render: Render) -> None:
+    page = render("queue.html", **queue_context(cards=[card(id=7), card(id=8)]))
+    first, second = page.all("article", class_="card")
+    assert (first.attrs.get("aria-current"), first.attrs["tabindex"]) == ("true", "0")
+    assert ("aria-current" in second.attrs, second.attrs["tabindex"]) == (False, "-1")
+    assert first.one("a", data_act="skip").attrs["href"] == "#c-8"
+    assert second.one("a", data_act="skip").attrs["href"] == "#more"
+
+
+def test_the_strongest_reason_is_the_heading_and_its_number_stands_on_the_words(render: Render) -> None:
+    page = show(render)
+    assert page.one("h2").text == "Hinaan 0,91 1"
+    assert page.one("ol").text == "2daftar kata “buruk”"
+    mark = page.one("mark")
+    assert (mark.text, mark.attrs) == ("buruk", {"class": "signal list", "data-n": "1,2"})
+    assert page.one("blockquote").text == "Dasar buruk sekali"
+    assert page.one("blockquote").attrs["lang"] == "id"
+
+
+def test_a_bar_past_its_mark_says_so_in_words(render: Render) -> None:
+    bars = show(render).one("dl").all("div")
+    assert bars[0].attrs["class"] == "over-hold"
+    assert bars[0].text == "hinaan0,91, di atas batas tahan 0,80"
+    assert bars[1].attrs["class"] == ""
+    rejected = show(render, signals=[SignalBar("spam", 0.99, 0.7, 0.97, "builtin")]).one("dl").one("div")
+    assert (rejected.attrs["class"], rejected.text) == ("over-no", "spam0,99, di atas batas tolak 0,97")
+
+
+def test_a_signal_that_was_not_measured_is_no_zero(render: Render) -> None:
+    bar = show(render).one("dl").all("div")[2]
+    assert bar.text == "ancaman–tidak diukur"
+    assert bar.all("rect", class_="fill") == []
+
+
+def test_a_comment_that_was_not_scored_shows_no_bars_and_says_why(render: Render) -> None:
+    page = show(
+        render,
+        not_scored=True,
+        scorers=[],
+        signals=[],
+        reasons=[CardReason(1, "scorer_failed", None, None, "builtin", 0.5)],
+    )
+    assert page.one("h2").text == "? Belum dinilai"
+    assert page.all("dl") == []
+    assert page.one("p", class_="note").text == "Penilai tidak menjawab setelah 3 kali percobaan. Putuskan sendiri."
+
+
+def test_approve_and_reject_stand_in_the_same_order_whatever_the_score(render: Render) -> None:
+    for values in ({}, {"signals": [SignalBar("spam", 0.99, 0.7, 0.97, "x")]}, {"not_scored": True, "reasons": []}):
+        form = show(render, **values).one("form", class_="acts")
+        buttons = form.all("button")
+        assert [(b.attrs["name"], b.attrs["value"]) for b in buttons] == [
+            ("decision", "approve"),
+            *(
+                ("reject", code)
+                for code in (
+                    "OFFENSIVE",
+                    "ABUSIVE",
+                    "SPAM",
+                    "HATE_SPEECH",
+                    "HARASSMENT_BULLYING",
+                    "ILLEGAL_CONTENT",
+                    "OFF_TOPIC",
+                    "OTHER",
+                )
+            ),
+        ]
+        assert form.attrs["action"] == "/queue/7/decision"
+        assert {f.attrs["name"]: f.attrs["value"] for f in form.all("input")} == {
+            "csrf_token": "token",
+            "seen_version": "3",
+            "revision": "1",
+            "nonce": "",
+            "tab": "held",
+        }
+
+
+def test_a_spam_reason_suggests_spam_and_nothing_is_chosen_beforehand(render: Render) -> None:
+    page = show(render, reasons=[CardReason(1, "links", None, 3.0, "", 0.6)])
+    suggested = [button for button in page.all("button") if "data-suggested" in button.attrs]
+    assert [button.attrs["value"] for button in suggested] == ["SPAM"]
+    assert page.all("input", checked="") == []
+    assert page.one("h2").text == "Tautan 3 1"
+
+
+def test_the_readers_text_name_and_story_stay_text(render: Render) -> None:
+    page = render(
+        "queue.html",
+        **queue_context(
+            cards=[
+                card(
+                    text_parts=[Part(EVIL), Part(EVIL, ("link",), (1,))],
+                    author_name=EVIL,
+                    story_title=EVIL,
+                    reads_as=EVIL,
+                    site_name=EVIL,
+                    parent=(EVIL, EVIL),
+                    reasons=[CardReason(1, "word_list", None, None, EVIL, 0.9)],
+                )
+            ],
+            log=[LogLine(7, 4, "reject", "SPAM", EVIL, EVIL, NOW, "/queue/7")],
+        ),
+    )
+    assert [script.attrs.get("src", "") for script in page.all("script")] == ["/static/app.js"]
+    assert page.all("img") == []
+    assert page.text.count("{{ 7*7 }}") >= 8
+    assert "49" not in page.one("blockquote").text
+
+
+@pytest.mark.parametrize("url", ["javascript:alert(1)", "data:text/html,x", "//evil.example", "JAVASCRIPT:x", ""])
+def test_only_web_addresses_become_links(render: Render, url: str) -> None:
+    page = show(render, author_url=url, story_url=url)
+    assert [link.attrs["href"] for link in page.all("a")] == ["#more", "/queue/7"]
+
+
+def test_an_authors_address_leads_out_without_telling_where_from(render: Render) -> None:
+    link = next(a for a in show(render, author_url="https://bayu.example/x").all("a") if "bayu" in a.attrs["href"])
+    assert {"nofollow", "ugc", "noopener", "noreferrer"} <= set(link.attrs["rel"].split())
+
+
+def test_hidden_characters_are_made_visible(render: Render) -> None:
+    parts = [Part("pi"), Part("\u200b\u200b", ("hidden",), (2,)), Part("njaman"), Part("𝐒", ("styled", "hidden"))]
+    marks = show(render, text_parts=parts).all("mark")
+    assert (marks[0].text, marks[0].attrs["title"]) == ("×2", "U+200B × 2")
+    assert (marks[1].text, marks[1].attrs["class"]) == ("𝐒", "styled")
+
+
+def test_a_long_text_is_folded_and_still_there(render: Render) -> None:
+    text = "kata " * 400
+    page = show(render, text_parts=[Part(text)], text=text)
+    assert page.one("details", class_="fold").text == "Tampilkan seluruh teksRingkas lagi"
+    assert page.one("blockquote").text == text.strip()
+
+
+def test_a_decided_card_names_who_and_cannot_be_decided_the_same_way(render: Render) -> None:
+    decided = Decided("approve", None, "Rani W.", datetime(2026, 1, 2, 3, 4, tzinfo=UTC), False)
+    page = show(render, status="APPROVED", decided=decided)
+    assert "✓ Disetujui oleh Rani W., 2 Januari 2026, 10.04" in page.text
+    assert "disabled" in page.one("button", value="approve").attrs
+    machine = show(render, status="REJECTED", decided=Decided("reject", "SPAM", "", NOW, True))
+    assert "✕ Ditolak · Spam oleh kebijakan 14," in machine.text
+    assert "disabled" not in machine.one("button", value="approve").attrs
+
+
+def test_a_withdrawn_comment_offers_no_decision(render: Render) -> None:
+    assert show(render, status="WITHDRAWN").all("button") == []
+
+
+def test_a_card_that_went_leaves_one_line_with_undo(render: Render) -> None:
+    gone = card(version=4, status="REJECTED", decided=Decided("reject", "SPAM", "Rani", NOW, False))
+    page = render("partials/gone.html", card=gone, form={"tab": "held"})
+    line = page.one("article")
+    assert (line.attrs["id"], line.one("span", class_="badge").text) == ("c-7", "✕ Ditolak · Spam")
+    form = line.one("form")
+    assert form.attrs["action"] == "/queue/7/undo"
+    assert {f.attrs["name"]: f.attrs["value"] for f in form.all("input")} == {
+        "csrf_token": "token",
+        "seen_version": "4",
+        "tab": "held",
+    }
+
+
+@pytest.mark.parametrize(
+    ("what", "sentence"),
+    [
+        ("approve", "Sari P. menyetujui ini pukul"),
+        ("reject", "Sari P. menolak ini pukul"),
+        ("hold", "Sari P. mengembalikan ini ke antrean."),
+        ("edited", "Penulis menyunting teks ini saat Anda membaca."),
+        ("withdrawn", "Situs menghapus komentar ini saat Anda membaca."),
+    ],
+)
+def test_a_conflict_says_who_was_first_and_that_my_choice_does_not_count(
+    render: Render, what: str, sentence: str
+) -> None:
+    page = render(
+        "partials/conflict.html",
+        card=card(version=5),
+        conflict={"who": "Sari P.", "what": what, "reason": None, "at": NOW},
+        mine={"action": "reject", "reason": "SPAM"},
+        form={"tab": "held"},
+    )
+    note = page.one("p", class_="note").text
+    assert note.startswith(sentence)
+    assert note.endswith("Pilihan Anda (Spam) tidak diterapkan.")
+    assert bool(page.all("button")) == (what != "withdrawn")
+    assert page.one("form").one("input", name="seen_version").attrs["value"] == "5"
+
+
+@pytest.mark.parametrize(
+    ("notice", "sentence"),
+    [
+        (Notice("approve", 7, 4), "✓ Disetujui. Situs sedang diberi tahu."),
+        (Notice("reject", 7, 4, "SPAM", seconds=8), "✕ Ditolak · Spam. Dikirim ke situs dalam 8 dtk."),
+        (Notice("undone", 7, 5, told=False), "Diurungkan. Situs tidak diberi tahu."),
+        (Notice("undone", 7, 5, told=True), "Dibalik. Situs diberi tahu keputusan baru."),
+    ],
+)
+def test_without_script_the_page_says_what_the_last_act_did(render: Render, notice: Notice, sentence: str) -> None:
+    status = render("queue.html", **queue_context(notice=notice)).one("div", id="say")
+    assert status.one("div", class_="toast").text.startswith(sentence)
+    assert bool(status.all("form")) == (notice.what in ("approve", "reject"))
+
+
+def test_an_empty_queue_says_so(render: Render) -> None:
+    page = render("queue.html", **queue_context(cards=[], oldest=None))
+    assert page.one(id="empty").text == "Antrean kosong. Komentar baru muncul di sini sendiri."
+    assert page.all("ol", class_="queue") == []
+
+
+def test_the_page_of_one_comment_tells_its_whole_story(render: Render) -> None:
+    page = render(
+        "comment.html",
+        lang="en",
+        card=card(revision=2),
+        history=[
+            Event(NOW, "bayu", "received", "form"),
+            Event(NOW, "Rani", "reject", "SPAM"),
+            Event(NOW, "Rani", "undo", ""),
+        ],
+        deliveries=[
+            {
+                "state": "dead",
+                "sequence": 3,
+                "url": "https://warta.example/hook",
+                "attempts": 9,
+                "last_status": 500,
+                "last_error": "server error",
+                "at": NOW,
+            }
+        ],
+        revisions=[(2, "baru", NOW), (1, "lama", NOW)],
+        notice=None,
+        counts=None,
+    )
+    history = page.one("section", aria_labelledby="log-h").text
+    assert "Received bayu from the site's form" in history
+    assert "✕ Rejected Rani Spam" in history
+    told = page.one("section", aria_labelledby="del-h").text
+    assert "given up · event 3" in told
+    assert "9 attempts · HTTP 500 · server error" in told
+    assert page.one("section", aria_labelledby="rev-h").text.index("baru") < page.text.index("lama")
+    assert page.one("input", name="back").attrs["value"] == "comment"
+
+
+@pytest.mark.parametrize("error", [None, "wrong", "wait"])
+def test_the_door_says_what_was_wrong_and_keeps_the_email(render: Render, error: str | None) -> None:
+    page = render("login.html", path="/login?next=/queue", error=error, wait_seconds=42, email="rani@contoh.example")
+    assert page.one("input", name="email").attrs["value"] == "rani@contoh.example"
+    assert page.one("input", name="next").attrs["value"] == "/queue"
+    assert [fault.text for fault in page.all("div", role="alert")] == {
+        None: [],
+        "wrong": ["Surel atau kata sandi tidak cocok. Setelah 5 kali keliru, tunggu 1 menit."],
+        "wait": ["Terlalu banyak kata sandi yang keliru. Coba lagi dalam 42 dtk."],
+    }[error]
+
+
+def test_the_theme_that_was_chosen_is_there_from_the_first_byte(bare: Any, render: Render) -> None:
+    with bare.test_request_context("/queue", headers={"Cookie": "theme=dark"}):
+        from flask import render_template
+
+        from .dom import parse
+
+        page = parse(render_template("queue.html", **queue_context()))
+    assert page.one("html").attrs["data-theme"] == "dark"
+    assert "checked" in page.one("input", id="theme-dark").attrs
+    plain = render("queue.html", **queue_context())
+    assert "data-theme" not in plain.one("html").attrs
