@@ -7,6 +7,7 @@ from typing import Any
 from flask import Flask, Response, g, render_template, request
 from flask_babel import gettext
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+from werkzeug.local import LocalProxy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from moderation import i18n, openapi, web
@@ -53,9 +54,12 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     for blueprint in (health, api, webhooks, public, accounts, review, openapi.docs):
         app.register_blueprint(blueprint)
     if settings.demo:
-        from moderation.demo.views import demo  # the demo is a guest: an installation without it never loads it
+        # The demo is a guest: an installation without it never loads it.
+        from moderation.demo.receiver import receiver
+        from moderation.demo.views import demo
 
         app.register_blueprint(demo)
+        app.register_blueprint(receiver)
     web.add_headers(app)
     app.after_request(auth.keep_visitor)
     app.context_processor(_page_context)
@@ -66,11 +70,8 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
 
 
 def _page_context() -> dict[str, Any]:
-    me = g.get("me")
-    context: dict[str, Any] = {"me": me, "csrf_token": auth.form_token(), "site_names": g.get("site_names", "")}
-    if web.settings().demo:
-        context["demo_url"] = "/demo"
-    return context
+    # Made only where a template writes it: a reader's page without such a form sets no cookie.
+    return {"me": g.get("me"), "csrf_token": LocalProxy(auth.form_token), "site_names": g.get("site_names", "")}
 
 
 def _refused(error: ModerationError) -> Response:

@@ -10,6 +10,7 @@ from moderation.accounts import commands as accounts
 from moderation.delivery import commands as delivery
 from moderation.errors import ModerationError
 from moderation.health import commands as health
+from moderation.policy import commands as policy
 from moderation.scoring import commands as scoring
 
 
@@ -19,7 +20,7 @@ def cli() -> None:
     """Reader comment moderation."""
 
 
-for room in (health, accounts, scoring, delivery):
+for room in (health, accounts, policy, scoring, delivery):
     room.register(cli)
 
 

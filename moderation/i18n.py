@@ -120,6 +120,12 @@ def init_app(app: Flask) -> None:
     app.after_request(_remember_language)
 
 
+def for_moderator(chosen: str | None) -> None:
+    """Tell this request what the moderator who is logged in has chosen (`?lang=` and the cookie still win)."""
+    g.i18n_moderator = chosen
+    flask_babel.refresh()
+
+
 def for_reader(site_language: str, timezone: str = DEFAULT_TIMEZONE) -> None:
     """Make this a public page: it speaks the site's language, or what `?lang=` asks for, in the site's time zone."""
     g.i18n_reader = site_language
@@ -149,8 +155,8 @@ def timezone_name() -> str:
 
 
 def _choose_language() -> str:
-    # `?lang=`, then on a public page the site's language; in the moderators' rooms the cookie, what the moderator who
-    # is logged in (`g.me`) has chosen, what the browser accepts.
+    # `?lang=`, then on a public page the site's language; in the moderators' rooms the cookie, what the moderator has
+    # chosen, what the browser accepts.
     reader = g.get("i18n_reader")
     if not has_request_context():
         return reader if reader in LANGUAGES else DEFAULT_LANGUAGE
@@ -159,7 +165,7 @@ def _choose_language() -> str:
         wishes.append(reader)
     else:
         accepted = request.accept_languages.best_match(LANGUAGES)
-        wishes += [request.cookies.get(COOKIE), getattr(g.get("me"), "language", None), accepted]
+        wishes += [request.cookies.get(COOKIE), g.get("i18n_moderator"), accepted]
     return next((wish for wish in wishes if wish in LANGUAGES), None) or DEFAULT_LANGUAGE
 
 

@@ -30,14 +30,16 @@ def score_due_detoxify() -> None:
     _run("detoxify")
 
 
+def _any_due(name: str) -> bool:
+    with db.reading() as session:
+        return work.any_due(session, name, utcnow())
+
+
 def _run(name: str) -> None:
-    if name not in _scorers:
-        with db.reading() as session:
-            if name != "builtin" and not work.any_due(session, name, utcnow()):
-                return  # do not load torch for nothing
+    if name not in _scorers and (name == "builtin" or _any_due(name)):  # torch is not loaded for nothing
         _scorers[name] = registry.make_scorer(name, settings)  # a failure is logged by Celery; the sweep holds
     stop = time.monotonic() + BUDGET
-    more = True
+    more = name in _scorers
     while more and time.monotonic() < stop:
         more = pipeline.score_due(db, _scorers[name], settings).more
     with db.transaction() as session:

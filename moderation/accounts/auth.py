@@ -9,7 +9,7 @@ from urllib.parse import quote
 from flask import Response, g, redirect, request
 from sqlalchemy.orm import Session
 
-from moderation import web
+from moderation import i18n, web
 from moderation.accounts import moderators, sites
 from moderation.accounts.models import Moderator
 from moderation.db import utcnow
@@ -47,6 +47,8 @@ def login_required(view: View) -> View:
             with web.database().reading() as session:
                 g.me = current(session)
                 g.site_ids = moderators.site_ids(session, g.me)
+                g.site_names = sites.names(session, g.site_ids)
+            i18n.for_moderator(g.me.language)
         except NotAuthenticated:
             if web.wants_json() or request.method != "GET":
                 raise

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -104,6 +105,11 @@ def demo_site(session: Session) -> Site | None:
 def all_sites(session: Session) -> list[Site]:
     """Every site that is not switched off, oldest first."""
     return list(session.scalars(select(Site).where(Site.disabled_at.is_(None)).order_by(Site.id)))
+
+
+def names(session: Session, ids: Sequence[int]) -> list[str]:
+    """What these sites are called, oldest first."""
+    return list(session.scalars(select(Site.name).where(Site.id.in_(ids)).order_by(Site.id)))
 
 
 def live_secrets(session: Session, site_id: int) -> list[str]:

@@ -54,6 +54,9 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
         if ages.get(name, STALE + 1) > STALE:
             remedy = "Start the workers (moderation up, or celery -A workers.app worker) and read their log."
             found.append(Finding(f"No sign of life of {name} for {STALE:.0f} s.", remedy, True))
+    if registry.languages_of_detoxify(settings.data_dir) and ages.get("scoring:detoxify", STALE + 1) > STALE:
+        remedy = "Start the worker of the queue `scoring_detoxify`; until then its languages wait for people."
+        found.append(Finding("No sign of life of scoring:detoxify.", remedy, False))
     if ages.get("delivery", STALE + 1) > STALE:
         remedy = "Start the worker of the queue `delivery` and read its log."
         found.append(Finding("No sign of life of delivery: sites are not told.", remedy, False))

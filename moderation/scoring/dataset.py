@@ -18,7 +18,17 @@ from moderation.scoring import frames
 from moderation.scoring.features import Encoded
 from moderation.scoring.frames import Example
 from moderation.scoring.lexicon import Lexicon
-from moderation.scoring.signals import IDENTITY_ATTACK, INSULT, OBSCENE, SEVERE_TOXICITY, SEXUAL_EXPLICIT, SIGNALS, SPAM, THREAT, TOXICITY
+from moderation.scoring.signals import (
+    IDENTITY_ATTACK,
+    INSULT,
+    OBSCENE,
+    SEVERE_TOXICITY,
+    SEXUAL_EXPLICIT,
+    SIGNALS,
+    SPAM,
+    THREAT,
+    TOXICITY,
+)
 
 __all__ = ["Example", "about", "importance", "language_texts", "read", "read_file"]
 

@@ -132,13 +132,24 @@ def load(path: Path) -> Model:
         meta = json.loads(arrays["meta"].tobytes())
     except FileNotFoundError:
         raise ScorerError(f"The built-in model {path.name} is missing; `moderation train` makes it.") from None
-    except (OSError, EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+    ) as error:
         raise ScorerError(f"The built-in model {path.name} cannot be read: {type(error).__name__}: {error}") from None
     digest = _digest(arrays)
     if bytes.fromhex(digest) != arrays["digest"].tobytes():
         raise ScorerError(f"The built-in model {path.name} is damaged: its checksum differs.")
     if meta.get("format") != FORMAT:
-        raise ScorerError(f"The built-in model {path.name} has layout {meta.get('format')}, this version reads {FORMAT}.")
+        raise ScorerError(
+            f"The built-in model {path.name} has layout {meta.get('format')}, this version reads {FORMAT}."
+        )
     words = lexicons.make(meta["lexicon"], meta["strong"])
     _check_shapes(path, arrays, len(meta["signals"]), len(meta["languages"]), len(columns(words)))
     return Model(

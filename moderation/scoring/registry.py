@@ -1,18 +1,57 @@
-"""Temporary: the scoring developer replaces this file."""
+"""Which scorers there are, which must judge, and which may follow. Cheap: imports no torch, loads no model by itself."""
 
-from moderation.scoring.scorer import Scorer, TextScore
+from pathlib import Path
+
+from moderation.scoring import builtin, detoxify_scorer, weights
+from moderation.scoring.builtin import BuiltinScorer
+from moderation.scoring.detoxify_scorer import DetoxifyScorer
+from moderation.scoring.scorer import Scorer, ScorerError, TextScore
 from moderation.settings import Settings
+
+AUTO, OFF = "auto", "off"
+
+
+def languages_of_detoxify(data_dir: Path) -> frozenset[str]:
+    """ISO 639-1 codes of the active Detoxify weights; empty when there are none or the package is missing."""
+    active = weights.active(data_dir)
+    if active is None or not detoxify_scorer.package_installed():
+        return frozenset()
+    return frozenset(active.languages)
+
+
+def available(settings: Settings) -> tuple[str, ...]:
+    """Names of the scorers that this installation could run now."""
+    names = [builtin.NAME] if builtin.ARTEFACT.is_file() else []
+    if languages_of_detoxify(settings.data_dir):
+        names.append(detoxify_scorer.NAME)
+    return tuple(names)
 
 
 def required_scorers(settings: Settings) -> tuple[str, ...]:
-    return {"off": (), "detoxify": ("detoxify",)}.get(settings.scorer, ("builtin",))
+    """Scorers that must have judged (or failed) before the policy looks at a comment; none when scoring is off."""
+    if settings.scorer == OFF:
+        return ()
+    return (detoxify_scorer.NAME,) if settings.scorer == detoxify_scorer.NAME else (builtin.NAME,)
 
 
 def follow_up(settings: Settings, result: TextScore) -> str | None:
+    """The scorer that should judge as well, now that the first has told the language; None when there is none."""
+    if settings.scorer == AUTO and result.language in languages_of_detoxify(settings.data_dir):
+        return detoxify_scorer.NAME
     return None
 
 
 def make_scorer(name: str, settings: Settings) -> Scorer:
-    from moderation.scoring.builtin import BuiltinScorer
-
-    return BuiltinScorer()
+    """Load a scorer (the caller keeps it for the life of the process). Raises ScorerError when it cannot judge."""
+    if name == builtin.NAME:
+        return BuiltinScorer()
+    if name == detoxify_scorer.NAME:
+        active = weights.active(settings.data_dir)
+        if active is None:
+            raise ScorerError("No Detoxify weights are installed; `moderation models install FILE` installs them.")
+        try:
+            weights.verify(active)
+        except weights.WeightsError as error:
+            raise ScorerError(error.message) from None
+        return DetoxifyScorer(active.path, languages=frozenset(active.languages), version=active.sha256[:12])
+    raise ScorerError(f"There is no scorer {name!r}.")

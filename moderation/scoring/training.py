@@ -54,7 +54,9 @@ class Matrix:
     dense: int
 
 
-def encode(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
+def encode(
+    texts: Sequence[str],
+) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
     """Rows of texts: bucket numbers, values, row pointers and dense columns [n, D]."""
     words = frames.lexicon()
     indices, values, pointers, dense = [], [], [0], []
@@ -142,7 +144,9 @@ def train(data_dir: Path, out: Path, progress: Progress) -> Model:
     return linear.load(out)
 
 
-def _fit(features: Any, labels: NDArray[np.int64], importance: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
+def _fit(
+    features: Any, labels: NDArray[np.int64], importance: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], float]:
     from sklearn.linear_model import LogisticRegression
 
     head = LogisticRegression(C=STRENGTH, solver="liblinear", max_iter=60, tol=1e-3, random_state=0)
@@ -168,7 +172,9 @@ def balanced(rows: Sequence[Example], signal: str, use: NDArray[np.bool_]) -> ND
     return result
 
 
-def _calibrate(rows: Sequence[Example], logits: NDArray[np.float64], dev: NDArray[np.bool_]) -> tuple[linear.Floats, linear.Floats]:
+def _calibrate(
+    rows: Sequence[Example], logits: NDArray[np.float64], dev: NDArray[np.bool_]
+) -> tuple[linear.Floats, linear.Floats]:
     from sklearn.linear_model import LogisticRegression
 
     slope, offset = np.ones(len(SIGNALS), np.float32), np.zeros(len(SIGNALS), np.float32)
@@ -196,14 +202,18 @@ def recommend(rows: Sequence[Example], values: linear.Floats, dev: NDArray[np.bo
     return hold
 
 
-def _languages(rows: Sequence[Example], progress: Progress) -> tuple[tuple[str, ...], NDArray[np.int8], linear.Floats, linear.Floats]:
+def _languages(
+    rows: Sequence[Example], progress: Progress
+) -> tuple[tuple[str, ...], NDArray[np.int8], linear.Floats, linear.Floats]:
     """The language head: multinomial logistic regression over the n-grams, in fewer buckets."""
     from scipy import sparse
     from sklearn.linear_model import LogisticRegression
 
     texts, labels = dataset.language_texts(rows, LANGUAGE_ROWS)
     indices, values, pointers, _ = encode(texts)
-    grams = sparse.csr_matrix((values, indices & (LANGUAGE_BUCKETS - 1), pointers), shape=(len(texts), LANGUAGE_BUCKETS))
+    grams = sparse.csr_matrix(
+        (values, indices & (LANGUAGE_BUCKETS - 1), pointers), shape=(len(texts), LANGUAGE_BUCKETS)
+    )
     head = LogisticRegression(C=30.0, max_iter=80, tol=1e-3)
     head.fit(grams, np.array(labels))
     names = tuple(str(name) for name in head.classes_)

@@ -88,7 +88,8 @@ function showFaults(form, errors, problem) {
 
 // --- the author's own comment, as long as nobody else sees it ---
 
-let mine = null; // {id, status}: what this page has sent last
+let mine = null; // {id, status, box}: what this page has sent last
+let told = false; // the thread's next change was announced already, as the publication of the reader's own comment
 
 function note(comment, text) {
   const box = element("article", { className: "note is-hold", id: `comment-${comment.id}`, tabIndex: -1 });
@@ -146,6 +147,7 @@ async function settle(comment, status) {
   comment.status = status;
   if (status === "APPROVED") {
     comment.box?.remove();
+    told = true;
     await refresh();
     tell(words.published);
     return true;
@@ -292,7 +294,8 @@ async function watch(feed) {
         const tag = answer.headers.get("ETag") ?? "";
         if (known && tag !== known) {
           await refresh();
-          tell(words.changed);
+          if (!told) tell(words.changed);
+          told = false;
         }
         etag = tag;
       }

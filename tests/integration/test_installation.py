@@ -160,6 +160,25 @@ def test_deliveries_are_listed_and_replayed(db: Database, settings: Settings) ->
 
 
 @pytest.mark.usefixtures("environment")
+def test_a_policy_is_published_as_the_next_version_and_a_wrong_one_changes_nothing(
+    db: Database, settings: Settings, tmp_path: Path
+) -> None:
+    site = add_site(db).site
+    file = tmp_path / "policy.json"
+    document = json.loads(run("policy", "show", str(site.id)).split("\n", 1)[1])
+    file.write_text(json.dumps({**document, "mode": "pre", "blocked_authors": ["email:Budi@contoh.example"]}))
+    assert "Version 1 is live" in run("policy", "publish", str(site.id), str(file))
+    assert "contoh.example" not in run("policy", "show", str(site.id))
+    file.write_text(json.dumps({**document, "mode": "never"}))
+    run("policy", "publish", str(site.id), str(file), ok=False)
+    assert '"mode": "pre"' in run("policy", "show", str(site.id))
+    take(db, settings, site, given())
+    judge_all(db, settings)
+    with db.reading() as session:
+        assert session.execute(sa.text("SELECT status FROM comment")).scalar() == "HELD"
+
+
+@pytest.mark.usefixtures("environment")
 def test_the_doctor_says_what_is_wrong_and_what_to_do() -> None:
     output = run("doctor", ok=False)
     assert "No sign of life of scoring:builtin" in output

@@ -53,8 +53,11 @@ def test_every_sentence_of_the_pages_has_an_indonesian_one() -> None:
 
 
 def test_what_the_form_and_the_rooms_refuse_with_is_translated() -> None:
-    constants = [vars(module) for module in (form, form_views)]
-    sentences = [value for names in constants for name, value in names.items() if name.isupper() and " " in str(value)]
+    sentences: list[str] = []
+    for module in (form, form_views):
+        for name, value in vars(module).items():
+            values = value.values() if isinstance(value, dict) else [value]
+            sentences += [text for text in values if name.isupper() and isinstance(text, str) and " " in text]
     assert form.EMPTY_COMMENT in sentences
     for path in ("comments/form.py", "comments/form_views.py", "review/views.py", "accounts/auth.py", "demo/views.py"):
         sentences += refused(ROOT / path)

@@ -1,10 +1,9 @@
 """Languages, figures and times as people read them."""
 
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
 
 import pytest
-from flask import Flask, g
+from flask import Flask
 
 from moderation import i18n
 
@@ -24,10 +23,10 @@ def test_the_address_beats_the_cookie_the_cookie_the_moderator_the_moderator_the
     with speak(bare, Accept_Language="en"):
         assert i18n.language() == "en"
     with speak(bare, Accept_Language="en"):
-        g.me = SimpleNamespace(language="id")
+        i18n.for_moderator("id")
         assert i18n.language() == "id"
     with speak(bare, Cookie="lang=en"):
-        g.me = SimpleNamespace(language="id")
+        i18n.for_moderator("id")
         assert i18n.language() == "en"
     with speak(bare, "/queue?lang=id", Cookie="lang=en"):
         assert i18n.language() == "id"

@@ -1,0 +1,157 @@
+"""The running product, a site's receiver and Debian's chromium, for tests that use it as its users do."""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+from standardwebhooks.webhooks import Webhook
+
+from moderation.accounts import sites
+from moderation.db import Database, utcnow
+from moderation.delivery import outbox
+
+PASSWORD = "kata-sandi-peramban"
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@dataclass
+class Receiver:
+    """A site's receiver: verifies with the reference library, keeps each comment's state of greatest sequence."""
+
+    secret: str = ""
+    states: dict[str, dict[str, Any]] = field(default_factory=dict)
+    faults: list[str] = field(default_factory=list)
+    url: str = ""
+
+    def take(self, headers: dict[str, str], body: bytes) -> int:
+        try:
+            event: Any = Webhook(self.secret).verify(body.decode(), headers)
+        except Exception as error:  # whatever the library raises, the test must see it
+            self.faults.append(repr(error))
+            return 401
+        data = event["data"]
+        if data["sequence"] > self.states.get(data["id"], {"sequence": 0})["sequence"]:
+            self.states[data["id"]] = data
+        return 204
+
+
+@dataclass
+class Product:
+    """A running installation."""
+
+    base: str
+    folder: Path
+    receiver: Receiver
+
+    def database(self) -> Database:
+        return Database(f"sqlite:///{self.folder / 'moderation.db'}")
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def receiver() -> Iterator[Receiver]:
+    kept = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            self.send_response(kept.take({key.lower(): value for key, value in self.headers.items()}, body))
+            self.end_headers()
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    kept.url = f"http://127.0.0.1:{server.server_port}/hook"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    yield kept
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def product(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Product]:
+    """`moderation up` in an empty folder; its demo site tells our receiver."""
+    folder, port = tmp_path_factory.mktemp("product"), free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("MODERATION_")} | {
+        "PORT": str(port),
+        "MODERATION_DATA_DIR": str(folder),
+        "MODERATION_ADMIN_EMAIL": "rani@warta.example",
+        "MODERATION_ADMIN_PASSWORD": PASSWORD,
+        "MODERATION_DELIVERY_ALLOW": "127.0.0.0/8",
+        "MODERATION_FORM_FLOOD_SECONDS": "0",  # one browser writes what five readers would
+        "MODERATION_FORM_MIN_SECONDS": "0",  # and types faster than any of them
+    }
+    log = (folder / "log.txt").open("wb")
+    command = [sys.executable, "-c", "from moderation.cli import main; main()", "up"]
+    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+    made = Product(f"http://127.0.0.1:{port}", folder, receiver)
+    try:
+        wait_until_ready(made, process)
+        db = made.database()
+        with db.transaction() as session:
+            site = sites.demo_site(session)
+            assert site is not None
+            outbox.set_endpoint(session, site, receiver.url, utcnow())
+            receiver.secret = sites.live_secrets(session, site.id)[0]
+        db.dispose()
+        yield made
+    finally:
+        process.terminate()
+        process.wait(20)
+        log.close()
+
+
+def wait_until_ready(made: Product, process: subprocess.Popen[bytes]) -> None:
+    until = time.monotonic() + 40
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"{made.base}/readyz", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            assert process.poll() is None, (made.folder / "log.txt").read_text()
+            time.sleep(0.1)
+    raise AssertionError("not ready in 40 s: " + (made.folder / "log.txt").read_text())
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A real browser; it must be there in CI."""
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is not installed, and in CI it must be")
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
