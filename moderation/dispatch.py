@@ -23,6 +23,13 @@ from moderation.settings import Settings
 log = logging.getLogger(__name__)
 
 
+MAX_NUDGES = 1000
+"""Nudges that RabbitMQ keeps per queue; the oldest go first. A nudge says "look", so a few do the work of all."""
+
+NUDGE_SECONDS = 30
+"""How long a nudge is worth anything: the sweep has come since."""
+
+
 class Sender(Protocol):
     """What carries nudges out of this process."""
 
@@ -54,7 +61,9 @@ def make_celery(settings: Settings) -> Celery:
         task_reject_on_worker_lost=True,
         task_default_delivery_mode="transient",
         task_default_queue=queues.HOUSEKEEPING,
-        task_queues=[Queue(name, durable=True) for name in queues.QUEUES],
+        task_queues=[
+            Queue(name, durable=True, queue_arguments={"x-max-length": MAX_NUDGES}) for name in queues.QUEUES
+        ],
         task_routes={task: {"queue": queue} for task, queue in queues.TASK_QUEUES.items()},
         task_time_limit=60,
         task_publish_retry=False,
@@ -65,7 +74,7 @@ def make_celery(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_proc_alive_timeout=30,
         beat_schedule={
-            f"sweep-{queue}": {"task": task, "schedule": float(settings.sweep_seconds), "options": {"expires": 30}}
+            f"sweep-{queue}": {"task": task, "schedule": float(settings.sweep_seconds), "options": {"expires": NUDGE_SECONDS}}
             for task, queue in queues.TASK_QUEUES.items()
         },
     )
@@ -103,7 +112,7 @@ class CelerySender:
     def _publish(self, tasks: Iterable[str]) -> None:
         for task in tasks:
             try:
-                self._celery.send_task(task)
+                self._celery.send_task(task, expires=NUDGE_SECONDS)
             except (OperationalError, KombuError, OSError) as error:
                 log.warning("nudge %s dropped, the sweep will find the row: %s", task, error)
 

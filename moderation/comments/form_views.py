@@ -5,7 +5,7 @@ CORS is our own and exact: the origin must be one of the site's, character for c
 
 import secrets
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import unquote_to_bytes, urlencode
 
 from flask import Blueprint, Response, g, redirect, render_template, request
 from flask_babel import gettext
@@ -20,7 +20,7 @@ from moderation.comments.intake import CommentInput, StoryInput
 from moderation.comments.models import Story
 from moderation.comments.views import ERRORS, recent_body, thread_body
 from moderation.db import utcnow
-from moderation.errors import ModerationError, NotAllowed, NotFound
+from moderation.errors import MalformedInput, ModerationError, NotAllowed, NotFound
 
 public = Blueprint("public", __name__, url_prefix="/f/<public_id>")
 
@@ -58,6 +58,7 @@ def _cors(response: Response) -> Response:
     form=schemas.FormSchema,
     answers={
         202: ("Stored (for `Accept: application/json`).", schemas.FormTakenSchema),
+        400: ("The form is not in UTF-8.", schemas.ErrorSchema),
         303: ("Stored; on to the story's page (for a form without script).", None),
         403: ("A foreign origin, a forged token, or a reply to what is not shown.", schemas.ErrorSchema),
         404: ("There is no such site.", schemas.ErrorSchema),
@@ -71,6 +72,7 @@ def _cors(response: Response) -> Response:
 def submit() -> AnyResponse:
     """Check as the theme checks, refuse what WordPress refuses, store, and send the browser on."""
     site: Site = g.site
+    _check_encoding()
     fields = request.form
     story: Story | None = None
     try:
@@ -189,6 +191,17 @@ def token() -> Response:
     """A token for a page that is not ours to render."""
     story = request.args.get("story", "")
     return web.answer({"token": form.make_token(web.secret(), g.site.public_id, story, utcnow())})
+
+
+def _check_encoding() -> None:
+    """Refuse a form that is not UTF-8: Werkzeug would store what it cannot read as `%E9` or as U+FFFD, unasked."""
+    body = request.get_data(cache=True)
+    if request.mimetype == "application/x-www-form-urlencoded":
+        body = unquote_to_bytes(body)
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError:
+        raise MalformedInput("The form is not in UTF-8.") from None
 
 
 def _known_origin(site: Site, origin: str) -> bool:

@@ -234,6 +234,7 @@ def _load(checkpoint: Path, *, threads: int) -> _Loaded:
         raise ScorerError(f"Detoxify is not installed (pip install 'comment-moderation[detoxify]'): {error}") from None
     torch.set_num_threads(threads)
     transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
     content = _read(torch, checkpoint)
     arguments, classes, tensors = _arguments(content, checkpoint)
     try:

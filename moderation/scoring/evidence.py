@@ -236,7 +236,7 @@ def _address(host: str, path: str) -> str:
     if suffix in _WORDY:
         sure = path.startswith("/") and len(path) > 1
         return registered if sure or any(char.isdigit() or char == "-" for char in name) else ""
-    return registered if len(name) > 1 or path else ""
+    return registered if len(name) > 1 or path or suffix == "com" else ""
 
 
 def _phones(view: View) -> Iterator[Span]:

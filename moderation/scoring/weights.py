@@ -60,8 +60,8 @@ def store(data_dir: Path) -> Path:
 
 
 def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, or of a folder: over names and contents of its files in order of name."""
-    if path.is_file():
+    """SHA-256 of a file, or of a folder: over names and contents of its files in order of name. May raise OSError."""
+    if not path.is_dir():
         return _file_hash(path)
     total = hashlib.sha256()
     for file in _files(path):
@@ -215,7 +215,7 @@ def verify(item: Installed) -> None:
     """Hash the files again. Raises WeightsError when they are not what was installed."""
     try:
         # Installed from a file, the hash is the checkpoint's; installed from a folder, it is the folder's.
-        if item.sha256 not in (sha256_of(item.path), sha256_of(item.folder)):
+        if item.sha256 != sha256_of(item.path) and item.sha256 != sha256_of(item.folder):
             raise WeightsError(f"The weights {item.sha256[:12]} are damaged: their files have another SHA-256.")
     except OSError as error:
         raise WeightsError(f"The weights {item.sha256[:12]} cannot be read: {error.strerror or error}.") from None

@@ -239,3 +239,19 @@ def test_save_my_name_works_without_script(app: Flask, made: NewSite) -> None:
 
 def test_fields_of_themes_and_plugins_are_carried_past(app: Flask, made: NewSite) -> None:
     assert send(app, made, ak_js="1", submit="Kirim", _wp_unfiltered_html_comment="x").status_code == 202
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data; boundary=x"])
+def test_a_form_in_another_encoding_is_refused_not_garbled(app: Flask, db: Database, made: NewSite, kind: str) -> None:
+    if kind.startswith("multipart"):
+        parts = (
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in GOOD.items()
+        )
+        body = ("".join(parts) + "--x--\r\n").encode().replace(b"Halo", b"Hal\xe9")
+    else:
+        body = b"comment=Hal%E9&author=Rani&email=rani%40contoh.example&comment_post_ID=s1"
+    path = f"/f/{made.site.public_id}/comments"
+    assert app.test_client().post(path, data=body, headers={"Content-Type": kind}).status_code == 400
+    assert comments(db) == 0
+    good = body.replace(b"%E9", b"%C3%A9").replace(b"Hal\xe9", "Halé".encode())
+    assert app.test_client().post(path, data=good, headers={"Content-Type": kind}).status_code == 202

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from flask import Flask
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Error, Page, expect, sync_playwright
 from werkzeug.serving import make_server
 
 from moderation.db import Database
@@ -43,9 +43,23 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+FAULTS: list[str] = []
+"""What scripts threw and what the strict policy blocked during a test."""
+
+
+def _note_error(error: Error) -> None:
+    FAULTS.append(str(error))
+
+
+def _note_policy(message: ConsoleMessage) -> None:
+    if "Content Security Policy" in message.text:
+        FAULTS.append(message.text)
+
+
 @pytest.fixture
 def base(app: Flask, chromium: Browser) -> Iterator[str]:
-    """The application, served; at the end every page that a test opened is closed."""
+    """The application, served; at the end no page of the test may have had an error, and all are closed."""
+    FAULTS.clear()
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
@@ -55,6 +69,7 @@ def base(app: Flask, chromium: Browser) -> Iterator[str]:
     server.shutdown()
     thread.join()
     server.server_close()
+    assert FAULTS == []
 
 
 @pytest.fixture
@@ -79,8 +94,8 @@ def open_page(chromium: Browser, base: str, path: str, *, javascript: bool = Tru
     )
     context.set_default_timeout(5000)
     page = context.new_page()
-    page.faults = []  # type: ignore[attr-defined]  # kept on the page so that each test can look at its end
-    page.on("pageerror", lambda error: page.faults.append(str(error)))  # type: ignore[attr-defined]
+    page.on("pageerror", _note_error)
+    page.on("console", _note_policy)
     page.goto(base + path)
     return page
 
@@ -124,7 +139,6 @@ def test_keys_move_reject_approve_and_undo(chromium: Browser, base: str, held: l
     expect(page.locator(".card[aria-current]")).to_have_count(1)
     expect(page.locator("#log li")).to_have_count(1)
     expect(page.locator("[data-count=held]").first).to_have_text("2")
-    assert page.faults == []  # type: ignore[attr-defined]
 
 
 def test_a_held_down_key_decides_once_and_keys_sleep_in_fields_and_help(
@@ -266,7 +280,6 @@ def test_the_author_is_told_to_wait_and_then_that_it_is_published(
     expect(page.locator("#told")).to_have_text("Komentar Anda sudah terbit.")
     page.goto(base + "/demo")
     expect(page.locator("#author")).to_have_value("Ratri")
-    assert page.faults == []  # type: ignore[attr-defined]
 
 
 def test_a_readers_page_follows_the_moderator_within_two_seconds(chromium: Browser, base: str, held: list[int]) -> None:

@@ -43,7 +43,7 @@ def refused(path: Path) -> Iterator[str]:
 def translation(sentence: str) -> str:
     message = CATALOGUE.get(sentence)
     text = message.string if message else ""
-    return text if isinstance(text, str) else text[0]
+    return text if isinstance(text, str) else (text or ("",))[0]
 
 
 def test_every_sentence_of_the_pages_has_an_indonesian_one() -> None:

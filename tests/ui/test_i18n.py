@@ -4,13 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from flask import Flask
+from flask.ctx import RequestContext
 
 from moderation import i18n
 
 NOON = datetime(2026, 11, 22, 7, 31, 5, tzinfo=UTC)
 
 
-def speak(bare: Flask, path: str = "/queue", **headers: str):
+def speak(bare: Flask, path: str = "/queue", **headers: str) -> RequestContext:
     return bare.test_request_context(path, headers={key.replace("_", "-"): value for key, value in headers.items()})
 
 
@@ -61,7 +62,9 @@ def test_a_moderators_choice_is_remembered_and_a_readers_is_not(bare: Flask) -> 
     assert client.get("/public?lang=en").text == "en"
     assert client.get_cookie("lang") is None
     assert client.get("/room?lang=en").text == "en"
-    assert client.get_cookie("lang").value == "en"
+    kept = client.get_cookie("lang")
+    assert kept is not None
+    assert kept.value == "en"
     assert client.get("/room").text == "en"
 
 
