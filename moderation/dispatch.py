@@ -61,9 +61,7 @@ def make_celery(settings: Settings) -> Celery:
         task_reject_on_worker_lost=True,
         task_default_delivery_mode="transient",
         task_default_queue=queues.HOUSEKEEPING,
-        task_queues=[
-            Queue(name, durable=True, queue_arguments={"x-max-length": MAX_NUDGES}) for name in queues.QUEUES
-        ],
+        task_queues=[Queue(name, durable=True, queue_arguments={"x-max-length": MAX_NUDGES}) for name in queues.QUEUES],
         task_routes={task: {"queue": queue} for task, queue in queues.TASK_QUEUES.items()},
         task_time_limit=60,
         task_publish_retry=False,
@@ -74,7 +72,11 @@ def make_celery(settings: Settings) -> Celery:
         worker_cancel_long_running_tasks_on_connection_loss=True,
         worker_proc_alive_timeout=30,
         beat_schedule={
-            f"sweep-{queue}": {"task": task, "schedule": float(settings.sweep_seconds), "options": {"expires": NUDGE_SECONDS}}
+            f"sweep-{queue}": {
+                "task": task,
+                "schedule": float(settings.sweep_seconds),
+                "options": {"expires": NUDGE_SECONDS},
+            }
             for task, queue in queues.TASK_QUEUES.items()
         },
     )

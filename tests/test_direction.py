@@ -36,7 +36,7 @@ DOORS = {
     "demo",
     "health",
 }
-"""Above the house: the doors and their helpers. `health` looks at every room, `tables` and `migrations` at all models."""
+"""Above the house: the doors and their helpers. `health` looks at every room, `tables` at all models."""
 COLLECTORS = {"tables", "migrations"}
 
 LIBRARIES = {

@@ -1,4 +1,4 @@
-"""The browser form: the four faults in the site's language, WordPress's refusals, exact origins, and 303 to the story."""
+"""The browser form: the four faults in the site's language, WordPress's refusals, exact origins, 303 to the story."""
 
 from dataclasses import replace
 from typing import Any

@@ -90,9 +90,9 @@ def check(spec: Any, schema: Any, value: Any, where: str) -> None:
         schema = spec["components"]["schemas"][schema["$ref"].rsplit("/", 1)[1]]
     if "anyOf" in schema:
         schema = next((s for s in schema["anyOf"] if (s.get("type") == "null") == (value is None)), schema["anyOf"][0])
-        if value is None:
-            return
-        return check(spec, schema, value, where)
+        if value is not None:
+            check(spec, schema, value, where)
+        return
     kinds = schema.get("type")
     names = {dict: "object", list: "array", str: "string", bool: "boolean", int: "integer", float: "number"}
     kind = "null" if value is None else names[type(value)]

@@ -43,9 +43,14 @@ def test_a_rolled_back_transaction_stores_and_nudges_nothing(
     db: Database, settings: Settings, sender: Recorder
 ) -> None:
     site = add_site(db).site
-    with pytest.raises(RuntimeError), db.transaction() as session:
-        pipeline.take_in(session, site, given(), source="api", settings=settings, key=KEY, now=utcnow())
-        raise RuntimeError
+
+    def fail_late() -> None:
+        with db.transaction() as session:
+            pipeline.take_in(session, site, given(), source="api", settings=settings, key=KEY, now=utcnow())
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail_late()
     assert count(db, Comment) == 0
     assert sender.sent == []
 
