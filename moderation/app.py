@@ -55,8 +55,8 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         app.register_blueprint(blueprint)
     if settings.demo:
         # The demo is a guest: an installation without it never loads it.
-        from moderation.demo.receiver import receiver
         from moderation.demo.views import demo
+        from moderation.demo.webhook_views import receiver
 
         app.register_blueprint(demo)
         app.register_blueprint(receiver)

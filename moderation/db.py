@@ -102,7 +102,7 @@ class Database:
 
         Raises Unavailable when the database cannot be reached, is full, or stays locked.
         """
-        with self._writer, _translated(), self.engine.connect() as connection:
+        with self._writer, translated(), self.engine.connect() as connection:
             connection = connection.execution_options(moderation_write=True)
             session = Session(connection, expire_on_commit=False, info=dict(self.info))
             with session, session.begin():
@@ -113,7 +113,7 @@ class Database:
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that only reads. On SQLite it never waits for a writer. Raises Unavailable like `transaction`."""
-        with _translated(), self.engine.connect() as connection, Session(connection, info=dict(self.info)) as session:
+        with translated(), self.engine.connect() as connection, Session(connection, info=dict(self.info)) as session:
             yield session
 
     def dispose(self) -> None:
@@ -121,15 +121,22 @@ class Database:
         self.engine.dispose()
 
 
+AWAY = "The database does not answer; try again shortly."
+EMPTY = "The database has no tables of ours yet; run: moderation migrate"
+
+
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
+    """Turn what the driver says of a database that is away, full, locked or empty into Unavailable."""
     try:
         yield
-    except (OperationalError, PoolTimeout) as error:
-        raise Unavailable("The database does not answer; try again shortly.") from error
+    except PoolTimeout as error:
+        raise Unavailable(AWAY) from error
     except DBAPIError as error:
-        if error.connection_invalidated:
-            raise Unavailable("The database does not answer; try again shortly.") from error
+        if "no such table" in str(error.orig) or getattr(error.orig, "sqlstate", "") == "42P01":
+            raise Unavailable(EMPTY) from error
+        if error.connection_invalidated or isinstance(error, OperationalError):
+            raise Unavailable(AWAY) from error
         raise
 
 

@@ -8,7 +8,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
 from alembic import command
-from moderation.db import Database
+from moderation.db import Database, translated
 from moderation.errors import Unavailable
 
 FOLDER = Path(__file__).parent.parent / "alembic"
@@ -26,7 +26,7 @@ def migrate(db: Database) -> list[str]:
     """
     before = current(db)
     config = _config()
-    with db.engine.connect() as connection:
+    with translated(), db.engine.connect() as connection:
         if db.is_sqlite:
             _foreign_keys(connection, on=False)
         connection = connection.execution_options(moderation_write=True)
@@ -50,7 +50,7 @@ def migrate(db: Database) -> list[str]:
 
 def current(db: Database) -> str | None:
     """The version that the database has, None for an empty one."""
-    with db.engine.connect() as connection:
+    with translated(), db.engine.connect() as connection:
         return MigrationContext.configure(connection).get_current_revision()
 
 

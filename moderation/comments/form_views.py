@@ -249,7 +249,8 @@ def _taken(comment_id: int, status: str, story: Story) -> AnyResponse:
         return web.answer(body, 202)
     # To the stored address of the story, never to Referer.
     joint = "&" if "?" in story.url else "?"
-    query = urlencode({"unapproved": comment_id, "moderation-hash": hash_})
+    asked = {"lang": request.args["lang"]} if request.args.get("lang") in i18n.LANGUAGES else {}
+    query = urlencode({**asked, "unapproved": comment_id, "moderation-hash": hash_})
     target = f"{story.url.partition('#')[0]}{joint}{query}#comment-{comment_id}"
     response = redirect(target, 303)
     _remember(response)

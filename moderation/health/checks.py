@@ -10,7 +10,7 @@ from moderation.comments.models import Comment
 from moderation.comments.status import PENDING
 from moderation.db import Database, utcnow
 from moderation.delivery import outbox
-from moderation.errors import ModerationError
+from moderation.errors import Unavailable
 from moderation.health import store
 from moderation.scoring import registry, work
 from moderation.settings import Settings
@@ -42,10 +42,8 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
             backlog = work.backlog(session)
             overdue = outbox.overdue(session, now - timedelta(minutes=5))
             dead = len(outbox.listing(session, state=outbox.DEAD, limit=1000))
-    except (ModerationError, OSError) as error:
-        return [Finding(f"The database does not answer ({error}).", "Start it, or set MODERATION_DATABASE_URL.", True)]
-    except Exception as error:  # a database without our tables fails in as many ways as there are databases
-        return [Finding(f"The tables cannot be read ({type(error).__name__}).", "Run: moderation migrate", True)]
+    except Unavailable as error:
+        return [Finding(error.message, "Start it, or look at MODERATION_DATABASE_URL.", True)]
     found = []
     if version != migrations.head():
         found.append(Finding(f"The tables are of version {version or 'none'}.", "Run: moderation migrate", True))

@@ -56,6 +56,11 @@ def oldest(session: Session, site_ids: Sequence[int]) -> datetime | None:
     return session.scalar(select(func.min(Comment.received_at)).where(_where("held", site_ids)))
 
 
+def newest(session: Session, site_ids: Sequence[int], tab: str) -> int:
+    """The greatest comment id under a tab, on whatever page it stands; 0 when the tab is empty."""
+    return session.scalar(select(func.max(Comment.id)).where(_where(tab, site_ids))) or 0
+
+
 def arrived_since(session: Session, site_ids: Sequence[int], tab: str, comment_id: int) -> int:
     """How many comments of a tab are newer than the newest that the page has seen."""
     return (

@@ -88,6 +88,7 @@ def queue_page() -> str:
             next_url=None
             if following is None
             else f"/queue?tab={tab}&after={following[0].timestamp():.6f}.{following[1]}",
+            since=queue.newest(session, g.site_ids, tab),
             notice=_notice(session),
             log=_log(session),
         )

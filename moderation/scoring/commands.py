@@ -129,7 +129,11 @@ def train(data: Path, out: Path | None) -> None:
 @click.command()
 @click.option("--data", "data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
 @click.option(
-    "--file", "files", type=click.Path(exists=True, dir_okay=False, path_type=Path), multiple=True, help="Measured whole."
+    "--file",
+    "files",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    help="Measured whole.",
 )
 def evaluate(data: Path, files: tuple[Path, ...]) -> None:
     """Measure the built-in model on the unseen rows of a folder, the held-out frames, and more files."""
@@ -166,7 +170,9 @@ def models_list() -> None:
 @models.command("install")
 @click.argument("path", type=click.Path(exists=True, path_type=Path))
 @click.option("--sha256", "sha256", help="Refuse anything else.")
-@click.option("--language", "languages", multiple=True, help="Languages the weights speak, where their kind is unknown.")
+@click.option(
+    "--language", "languages", multiple=True, help="Languages the weights speak, where their kind is unknown."
+)
 def models_install(path: Path, sha256: str | None, languages: tuple[str, ...]) -> None:
     """Copy weights (a checkpoint file, or a folder with its config.json and vocabulary) into the data folder."""
     settings = settings_module.load()

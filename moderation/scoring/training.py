@@ -21,18 +21,19 @@ from moderation.scoring.dataset import Example
 from moderation.scoring.features import BUCKETS, LANGUAGE_BUCKETS, Encoded, columns
 from moderation.scoring.language import UNDECIDED
 from moderation.scoring.linear import Model
-from moderation.scoring.signals import SIGNALS, SPAM, TOXICITY
+from moderation.scoring.signals import IDENTITY_ATTACK, INSULT, SIGNALS, SPAM, THREAT, TOXICITY
 
 Progress = Callable[[str], None]
 
-STRENGTH = 3.0
-"""Inverse regularisation (liblinear's C), chosen on the dev split."""
+STRENGTH = {TOXICITY: 1.0, INSULT: 1.0, SPAM: 3.0}
+STRENGTH_RARE = 5.0
+"""Inverse regularisation (liblinear's C), chosen on the dev split; signals with few bad texts bear more."""
 
-PRIOR = {TOXICITY: 0.2, "insult": 0.2, SPAM: 0.2}
+PRIOR = {TOXICITY: 0.2, INSULT: 0.2, SPAM: 0.2}
 """Share of bad comments that the probabilities are calibrated to; other signals: RARE."""
 RARE = 0.1
 
-MISSED = {TOXICITY: 0.15, SPAM: 0.05}
+MISSED = {TOXICITY: 0.15, SPAM: 0.05, THREAT: 0.2, IDENTITY_ATTACK: 0.2}
 """Share of bad dev comments that may stay under the recommended threshold; other signals: MISSED_ELSE."""
 MISSED_ELSE = 0.3
 
@@ -59,7 +60,10 @@ def encode(
 ) -> tuple[NDArray[np.int64], NDArray[np.float32], NDArray[np.int64], NDArray[np.float32]]:
     """Rows of texts: bucket numbers, values, row pointers and dense columns [n, D]."""
     words = frames.lexicon()
-    indices, values, pointers, dense = [], [], [0], []
+    indices: list[NDArray[np.int64]] = []
+    values: list[NDArray[np.float32]] = []
+    pointers = [0]
+    dense: list[NDArray[np.float32]] = []
     for text in texts:
         row = Encoded(text, words).whole()
         indices.extend((row.chars, row.words))
@@ -113,7 +117,7 @@ def train(data_dir: Path, out: Path, progress: Progress) -> Model:
         labels = np.array([row.labels.get(signal, 0) for row in rows])
         importance = np.array([dataset.importance(row, signal) for row in rows])
         use = known & ~dev & (importance > 0)
-        vector, bias[column] = _fit(features[use], labels[use], importance[use])
+        vector, bias[column] = _fit(features[use], labels[use], importance[use], STRENGTH.get(signal, STRENGTH_RARE))
         weights[:, column] = vector[:BUCKETS]
         dense[:, column] = vector[BUCKETS:]
         progress(f"{signal}: {int(use.sum()):,} texts, {int(labels[use].sum()):,} bad")
@@ -145,11 +149,11 @@ def train(data_dir: Path, out: Path, progress: Progress) -> Model:
 
 
 def _fit(
-    features: Any, labels: NDArray[np.int64], importance: NDArray[np.float64]
+    features: Any, labels: NDArray[np.int64], importance: NDArray[np.float64], strength: float
 ) -> tuple[NDArray[np.float64], float]:
     from sklearn.linear_model import LogisticRegression
 
-    head = LogisticRegression(C=STRENGTH, solver="liblinear", max_iter=60, tol=1e-3, random_state=0)
+    head = LogisticRegression(C=strength, solver="liblinear", max_iter=60, tol=1e-3, random_state=0)
     head.fit(features, labels, sample_weight=importance)
     return head.coef_[0], float(head.intercept_[0])
 
@@ -157,10 +161,10 @@ def _fit(
 def balanced(rows: Sequence[Example], signal: str, use: NDArray[np.bool_]) -> NDArray[np.float64]:
     """Weights of the rows that make every source count the same and give the whole the assumed share of bad ones."""
     groups: dict[tuple[str, int], list[int]] = {}
-    for index in np.flatnonzero(use):
+    for index in map(int, np.flatnonzero(use)):
         row = rows[index]
         if dataset.importance(row, signal) > 0:
-            groups.setdefault((row.group, row.labels[signal]), []).append(int(index))
+            groups.setdefault((row.group, row.labels[signal]), []).append(index)
     result = np.zeros(len(rows))
     prior = PRIOR.get(signal, RARE)
     for label, share in ((0, 1 - prior), (1, prior)):

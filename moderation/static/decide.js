@@ -5,10 +5,6 @@ import { current, makeCurrent, moveTo, neighbour } from "./cards.js";
 
 const TIMEOUT_MS = 10000;
 
-function nonce() {
-  return [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
-}
-
 /** Post a form. Gives {ok, status, body}; status 0 when no answer came; body {} when it is no JSON. */
 async function post(form, data) {
   try {
@@ -30,7 +26,6 @@ async function post(form, data) {
 function formData(form, submitter) {
   const data = new URLSearchParams(new FormData(form));
   if (submitter?.name) data.set(submitter.name, submitter.value);
-  if (data.get("nonce") === "") data.set("nonce", nonce());
   return data;
 }
 
