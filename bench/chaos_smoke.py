@@ -157,22 +157,32 @@ def outcomes(db: Database, made: Sequence[Made], ledger: Ledger) -> list[str]:
     return [f"judged: {judged}", f"answers: {answers}", f"events heard: {len(ledger.heard)} of {events} different ones"]
 
 
-def execute(
-    folder: Path, told: Receiver, *, seed: int, comments: int, faults: int, damage: str | None, limit: float
-) -> int:
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says. `damage` names a sabotage; `limit` is in seconds."""
+
+    seed: int
+    comments: int
+    faults: int
+    damage: str | None
+    limit: float
+
+
+def execute(folder: Path, told: Receiver, wanted: Options) -> int:
     """The whole run in an empty folder; prints it and returns the exit code."""
     begun = time.monotonic()
-    rand, ledger = random.Random(seed), Ledger(heard=told.heard, faults=told.faults)
+    rand, ledger = random.Random(wanted.seed), Ledger(heard=told.heard, faults=told.faults)
     running = Product(folder)
     site = product.add_site(running.env, told.url)
     told.secret = site.webhook_secret
-    made = make(comments, seed)
+    made = make(wanted.comments, wanted.seed)
     db = running.database()
     try:
         running.start()
         print(f"ready after {running.wait_ready():.1f} s", flush=True)
-        chaos = Chaos(running, Load(running.port, site.api_key, made, ledger, threads=CLIENTS, seed=seed), ledger, rand)
-        chaos.run(plan(rand, faults), comments)
+        load = Load(running.port, site.api_key, made, ledger, threads=CLIENTS, seed=wanted.seed)
+        chaos = Chaos(running, load, ledger, rand)
+        chaos.run(plan(rand, wanted.faults), wanted.comments)
         quiet = chaos.settle(db)
     finally:
         running.stop()
@@ -180,23 +190,33 @@ def execute(
     waited = ", ".join(f"none {kind} after {seconds:.1f} s" for kind, seconds in quiet.items())
     print(f"since the last comment was accepted: {waited}")
     print("\n".join(outcomes(db, made, ledger)))
-    if damage is not None:
-        sabotage.damaged(folder / "moderation.db", folder / "damaged.db", damage)
+    if wanted.damage is not None:
         db.dispose()
-        db = Database(f"sqlite:///{folder / 'damaged.db'}")
-        print(f"SABOTAGE: {damage}; the checker must see it")
+        return _sabotaged(folder, ledger, wanted.damage)
     found = checker.check(db, ledger)
     db.dispose()
     print("\n".join(checker.report(found)))
     whole = time.monotonic() - begun
-    if whole > limit:
-        chaos.violations.append(f"the run took {whole:.0f} s; allowed: {limit:.0f} s")
+    if whole > wanted.limit:
+        chaos.violations.append(f"the run took {whole:.0f} s; allowed: {wanted.limit:.0f} s")
     for text in chaos.violations:
         print(f"  BROKEN  {text}")
     violations = chaos.violations + [text for texts in found.values() for text in texts]
     struck = sum(fault.victim != "" for fault in chaos.faults)
     print(f"{len(ledger.acked)} accepted, {struck} kill -9, {whole:.0f} s, {len(violations)} violations")
     return 1 if violations else 0
+
+
+def _sabotaged(folder: Path, ledger: Ledger, damage: str) -> int:
+    """Check a damaged copy: 1 when the rule that guards against this damage is broken, 0 when the checker is blind."""
+    sabotage.damaged(folder / "moderation.db", folder / "damaged.db", damage)
+    db = Database(f"sqlite:///{folder / 'damaged.db'}")
+    found = checker.check(db, ledger)
+    db.dispose()
+    rule = sabotage.DEEDS[damage][0]
+    print("\n".join(checker.report(found)))
+    print(f"sabotage {damage}: rule {rule!r} {'noticed it' if found[rule] else 'is BLIND to it'}")
+    return 1 if found[rule] else 0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -214,7 +234,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     code = 1
     try:
         with receiver.listening() as told:
-            code = execute(folder, told, seed=seed, comments=given.comments, faults=given.faults, damage=given.sabotage)
+            code = execute(folder, told, Options(seed, given.comments, given.faults, given.sabotage, given.limit))
     finally:
         if code and given.sabotage is None:
             print(f"kept for a look: {folder}", file=sys.stderr)

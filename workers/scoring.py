@@ -6,7 +6,7 @@ import time
 from moderation import pipeline, queues
 from moderation.db import utcnow
 from moderation.health import store as health
-from moderation.scoring import registry, work
+from moderation.scoring import registry
 from moderation.scoring.scorer import Scorer
 from workers.app import app, db, settings
 
@@ -30,14 +30,12 @@ def score_due_detoxify() -> None:
     _run("detoxify")
 
 
-def _any_due(name: str) -> bool:
-    with db.reading() as session:
-        return work.any_due(session, name, utcnow())
-
-
 def _run(name: str) -> None:
-    if name not in _scorers and (name == "builtin" or _any_due(name)):  # torch is not loaded for nothing
-        _scorers[name] = registry.make_scorer(name, settings)  # a failure is logged by Celery; the sweep holds
+    # The first sweep loads the model, so that no reader waits for it. A failure is logged by Celery; then there is no
+    # heartbeat, and what is left undone goes to people when its deadline is over.
+    wanted = (*registry.required_scorers(settings), *registry.available(settings))
+    if name not in _scorers and name in wanted:
+        _scorers[name] = registry.make_scorer(name, settings)
     stop = time.monotonic() + BUDGET
     more = name in _scorers
     while more and time.monotonic() < stop:

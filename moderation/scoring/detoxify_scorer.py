@@ -38,10 +38,10 @@ _MODELS = frozenset(
     f"{name}ForSequenceClassification" for name in ("Bert", "Roberta", "XLMRoberta", "Albert", "DistilBert", "Electra")
 )
 _TOKENIZERS = frozenset(
-    name + suffix
-    for name in ("BertTokenizer", "RobertaTokenizer", "XLMRobertaTokenizer", "AlbertTokenizer", "DistilBertTokenizer", "ElectraTokenizer")
+    f"{name}Tokenizer{suffix}"
+    for name in ("Bert", "Roberta", "XLMRoberta", "Albert", "DistilBert", "Electra")
     for suffix in ("", "Fast")
-) | {"AutoTokenizer"}  # fmt: skip
+)
 _OFFLINE = {
     "HF_HUB_OFFLINE": "1",
     "TRANSFORMERS_OFFLINE": "1",

@@ -47,7 +47,8 @@ SURFACE = (
 
 _SIZES = (2, 3, 4, 5)
 _MAX_TEXT = 12_000
-_TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+TOKEN = re.compile(r"[^\W_]+(?:['’][^\W_]+)?")
+"""A word: letters and digits, with an apostrophe inside."""
 
 _BASE = 0x9E3779B97F4A7C15
 _MASK64 = (1 << 64) - 1
@@ -135,7 +136,7 @@ class Encoded:
         self.char_places = np.concatenate(places) if places else empty
         self.char_lengths = np.concatenate(lengths) if lengths else empty
         self.char_buckets = _bucket(np.concatenate(hashes)) if hashes else empty
-        self.tokens = [Token(match.group(), *match.span()) for match in _TOKEN.finditer(self.text)]
+        self.tokens = [Token(match.group(), *match.span()) for match in TOKEN.finditer(self.text)]
         starts = np.array([token.start for token in self.tokens], dtype=np.int64)
         ends = np.array([token.end for token in self.tokens], dtype=np.int64)
         one = (sums[ends] - sums[starts]) * _INVERSES[starts]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from moderation.scoring import lexicon as lexicons
+from moderation.scoring.features import TOKEN
 from moderation.scoring.lexicon import Lexicon
 from moderation.scoring.signals import SEVERE_TOXICITY, SIGNALS
 
@@ -56,10 +57,15 @@ def lexicon() -> Lexicon:
     strong: set[str] = set()
     for categories in lists().values():
         for name, entry in categories.items():
-            merged.setdefault(name, set()).update(entry["terms"])
+            merged.setdefault(name, set()).update(map(_as_tokens, entry["terms"]))
             if entry.get("censored"):
                 strong.update(term for term in entry["terms"] if term.isalpha() and len(term) >= 4)
     return lexicons.make({name: sorted(terms) for name, terms in merged.items()}, sorted(strong))
+
+
+def _as_tokens(term: str) -> str:
+    """A term as the features meet it: `hati-hati` is two words."""
+    return " ".join(TOKEN.findall(term.lower()))
 
 
 def sentences() -> Iterator[tuple[str, str]]:

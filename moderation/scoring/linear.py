@@ -125,7 +125,7 @@ def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
 
 
 def load(path: Path) -> Model:
-    """Read a model. Raises ScorerError when the file is missing, damaged or of another layout; never runs its content."""
+    """Read a model; nothing in the file is run. Raises ScorerError when it is missing, damaged or of another layout."""
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in (*_ARRAYS, "meta", "digest")}

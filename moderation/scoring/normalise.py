@@ -1,15 +1,16 @@
 """Text views: what a reader's eye takes from a comment, with offsets back to what was written.
 
 `view(text)` gives the folded text (lower case; styled letters, accents and hidden characters undone) and, beside it,
-appended readings of single words (leet decoded, spaced letters joined, stretched letters shortened). Readings are added,
-never put in the place of the word, so that a wrong guess costs nothing. Every folded code point knows the place in the
-original that it came from. All steps are linear in the length of the text.
+appended readings of single words (leet decoded, spaced letters joined, stretched letters shortened). Readings are
+added, never put in the place of the word, so that a wrong guess costs nothing. Every folded code point knows the place
+in the original that it came from. All steps are linear in the length of the text.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from itertools import islice
 
 from moderation.scoring import confusables
 from moderation.scoring.confusables import Kind
@@ -208,12 +209,8 @@ def _keep_flags(text: str, reads: list[tuple[str, str, Kind]], kinds: list[Kind]
 
 def _readings(base: View, decensor: Callable[[str], str | None] | None) -> Iterator[Reading]:
     """Other readings of words and of spaced letters, at most MAX_READINGS."""
-    count = 0
-    for start, end, text in _all_readings(base.folded, decensor):
+    for start, end, text in islice(_all_readings(base.folded, decensor), MAX_READINGS):
         yield Reading(text, *base.span(start, end))
-        count += 1
-        if count >= MAX_READINGS:
-            return
 
 
 def _all_readings(folded: str, decensor: Callable[[str], str | None] | None) -> Iterator[tuple[int, int, str]]:

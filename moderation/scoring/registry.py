@@ -1,4 +1,4 @@
-"""Which scorers there are, which must judge, and which may follow. Cheap: imports no torch, loads no model by itself."""
+"""Which scorers there are, which must judge, and which may follow. Cheap: imports no torch, loads no model unasked."""
 
 from pathlib import Path
 

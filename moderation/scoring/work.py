@@ -165,11 +165,6 @@ def failures(session: Session, comment_id: int, revision: int) -> list[str]:
     )
 
 
-def any_due(session: Session, scorer: str, now: datetime) -> bool:
-    """Whether a scorer has something to do now."""
-    return bool(session.scalar(select(exists().where(Work.scorer == scorer, Work.state == DUE, Work.due_at <= now))))
-
-
 def backlog(session: Session) -> dict[str, int]:
     """Open rows per scorer, for the doctor."""
     rows = session.execute(

@@ -220,7 +220,7 @@ def test_a_typical_comment_costs_about_a_millisecond(scorer: BuiltinScorer) -> N
 def test_scoring_needs_numpy_and_nothing_heavier() -> None:
     code = (
         "import sys; from moderation.scoring.builtin import BuiltinScorer; BuiltinScorer().score(['halo goblok']); "
-        "print([name for name in ('sklearn', 'scipy', 'torch', 'transformers', 'flask', 'celery') if name in sys.modules])"
+        "print([n for n in ('sklearn', 'scipy', 'torch', 'transformers', 'flask', 'celery') if n in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"
 

@@ -108,7 +108,8 @@ def test_an_ordinary_comment_loads_neither_phone_nor_domain_tables() -> None:
 
 
 @pytest.mark.parametrize(
-    "unit", ["1", "a.a.", "08123456789 ", "1 2 ", "http://a.b ", "x.com ", "-a", "a.com/", "+1", "\u200b", "𝐏 x", "a dot com "]
+    "unit",
+    ["1", "a.a.", "08123456789 ", "1 2 ", "http://a.b ", "x.com ", "-a", "a.com/", "+1", "\u200b", "𝐏 x", "a dot com "],
 )
 def test_hostile_texts_cost_milliseconds(unit: str) -> None:
     seen = view((unit * 10_000)[:10_000])

@@ -83,7 +83,9 @@ def test_a_text_in_another_script_stays_in_it(text: str) -> None:
     assert not found.styled
 
 
-@pytest.mark.parametrize("text", ["🇮🇩 🇲🇾", "👩‍🍳 masak", "❤️ sekali", "😀👍🏽", "½ kg², ™", "Ibu–anak “baik” …", "co\u00adoperation"])
+@pytest.mark.parametrize(
+    "text", ["🇮🇩 🇲🇾", "👩‍🍳 masak", "❤️ sekali", "😀👍🏽", "½ kg², ™", "Ibu–anak “baik” …", "co\u00adoperation"]
+)
 def test_emoji_flags_and_typography_are_no_disguise(text: str) -> None:
     found = view(text)
     assert found.styled == ()
@@ -156,7 +158,24 @@ def test_names_that_end_in_a_number_are_found(text: str, brands: list[str]) -> N
 
 
 @pytest.mark.parametrize(
-    "unit", ["a\u0301\u0302\u0303\u0304", "a ", "a", "a-", "f**k ", "a1", "а", "é", "*", "a*", "𝐏", "g0", "((((", "🇮", "\u200b"]
+    "unit",
+    [
+        "a\u0301\u0302\u0303\u0304",
+        "a ",
+        "a",
+        "a-",
+        "f**k ",
+        "a1",
+        "а",
+        "é",
+        "*",
+        "a*",
+        "𝐏",
+        "g0",
+        "((((",
+        "🇮",
+        "\u200b",
+    ],
 )
 def test_hostile_texts_cost_milliseconds(unit: str) -> None:
     text = (unit * 10_000)[:10_000]

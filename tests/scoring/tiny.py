@@ -5,10 +5,33 @@ from pathlib import Path
 from typing import Any
 
 CLASSES = ["toxic", "severe_toxic", "obscene", "threat", "insult", "identity_hate"]
-WORDS = "the a you are is idiot good article thank stupid this was very bad nice people and kill love hate".split()
+WORDS = [
+    "the",
+    "a",
+    "you",
+    "are",
+    "is",
+    "idiot",
+    "good",
+    "article",
+    "thank",
+    "stupid",
+    "this",
+    "was",
+    "very",
+    "bad",
+    "nice",
+    "people",
+    "and",
+    "kill",
+    "love",
+    "hate",
+]
 
 
-def make(folder: Path, *, window: int = 32, drop: str = "", flat: bool = False, extra: dict[str, Any] | None = None) -> Path:
+def make(
+    folder: Path, *, window: int = 32, drop: str = "", flat: bool = False, extra: dict[str, Any] | None = None
+) -> Path:
     """A BERT of one layer with a vocabulary of a few words. The tensors whose name contains `drop` are left out."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizer

@@ -1,0 +1,84 @@
+"""`moderation score` and `moderation models`, as a person or a script calls them."""
+
+import json
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from moderation.scoring import commands
+from moderation.scoring.signals import SIGNALS
+
+
+@pytest.fixture
+def cli() -> click.Group:
+    group = click.Group()
+    commands.register(group)
+    return group
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> CliRunner:
+    return CliRunner(env={"MODERATION_DATA_DIR": str(tmp_path), "MODERATION_SCORER": "auto"})
+
+
+def test_lines_are_scored_in_their_order(cli: click.Group, runner: CliRunner) -> None:
+    texts = [{"id": number, "text": "dasar goblok lu" if number % 3 else "Terima kasih"} for number in range(150)]
+    result = runner.invoke(cli, ["score"], input="\n".join(json.dumps(item) for item in texts))
+    assert result.exit_code == 0
+    answers = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [answer["id"] for answer in answers] == list(range(150))
+    assert all(set(answer) == {"id", "signals", "language", "scorer"} for answer in answers)
+    assert all(set(answer["signals"]) == set(SIGNALS) for answer in answers)
+    assert answers[0]["scorer"].startswith("builtin/")
+    assert answers[1]["signals"]["insult"] > 0.5 > answers[0]["signals"]["insult"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        (b"{not json", "not JSON"),
+        (b'{"id": "a"}', '"text"'),
+        (b'{"id": "a", "text": 3}', '"text"'),
+        (b'{"text": "halo"}', '"id"'),
+        (b'{"id": null, "text": "halo"}', '"id"'),
+        (b'["a"]', '"text"'),
+        (b'{"id": "a", "text": "\xff"}', "not UTF-8"),
+        (rb'{"id": "a", "text": "\ud800"}', "surrogate"),
+        (b"[" * 100_000, "not JSON"),
+    ],
+)
+def test_a_bad_line_is_named_and_the_others_are_scored(
+    cli: click.Group, runner: CliRunner, line: bytes, reason: str
+) -> None:
+    good = b'{"id": "x", "text": "Terima kasih"}'
+    result = runner.invoke(cli, ["score"], input=b"\n".join((good, line, b"", good)))
+    assert result.exit_code == 1
+    assert [json.loads(answer)["id"] for answer in result.stdout.splitlines()] == ["x", "x"]
+    assert result.stderr.startswith("line 2: ")
+    assert reason in result.stderr
+
+
+def test_a_file_is_read_and_a_foreign_language_is_marked(cli: click.Group, runner: CliRunner, tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    path.write_text(json.dumps({"id": "r", "text": "Это очень хорошая статья, спасибо"}), "utf-8")
+    result = runner.invoke(cli, ["score", str(path)])
+    answer = json.loads(result.stdout)
+    assert (answer["language"], answer["supported"]) == ("ru", False)
+    assert result.stderr == ""
+
+
+def test_the_models_are_listed_and_checked(cli: click.Group, runner: CliRunner) -> None:
+    listed = runner.invoke(cli, ["models", "list"])
+    assert listed.exit_code == 0
+    assert "builtin" in listed.stdout
+    assert "no weights installed" in listed.stdout
+    assert runner.invoke(cli, ["models", "check"]).exit_code == 0
+
+
+def test_a_check_fails_when_detoxify_is_wanted_and_missing(cli: click.Group, tmp_path: Path) -> None:
+    runner = CliRunner(env={"MODERATION_DATA_DIR": str(tmp_path), "MODERATION_SCORER": "detoxify"})
+    result = runner.invoke(cli, ["models", "check"])
+    assert result.exit_code == 1
+    assert "no weights are active" in result.stderr
