@@ -1,5 +1,7 @@
 """Logging in and out, and the language of the pages."""
 
+import re
+
 from flask import Blueprint, Response, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -11,8 +13,8 @@ from moderation.errors import NotAuthenticated
 
 accounts = Blueprint("accounts", __name__)
 
-PAGES = {"/queue", "/policy"}
-"""Where a login may lead to: a list, not a check of addresses, so that there is no open redirect to find."""
+PAGES = re.compile(r"/queue(?:/[0-9]{1,18})?")
+"""Where a login may lead to: our own pages by name, not a check of addresses, so there is no open redirect to find."""
 
 
 @accounts.get("/login")
@@ -48,8 +50,8 @@ def login() -> AnyResponse:
         return _page("wrong", email, 401)
     with web.database().transaction() as session:
         token = moderators.start_session(session, found[0], now=utcnow(), hours=web.settings().session_hours)
-    page = request.form.get("next", "")
-    answer = redirect(page if page in PAGES else "/queue", 303)
+    page = request.args.get("next", "")
+    answer = redirect(page if PAGES.fullmatch(page) else "/queue", 303)
     answer.set_cookie(
         auth.cookie_name(),
         token,

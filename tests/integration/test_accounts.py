@@ -95,13 +95,25 @@ def test_a_form_without_its_token_or_from_elsewhere_is_refused(app: Flask, db: D
     assert browser.post(path, **fields).status_code == 200
 
 
-@pytest.mark.parametrize("target", ["//evil.example", "/\t/evil.example", "http://evil.example", "/\\evil.example"])
-def test_a_login_leads_to_our_own_pages_only(app: Flask, db: Database, target: str) -> None:
+@pytest.mark.parametrize(
+    ("target", "wanted"),
+    [
+        ("/queue/7", "/queue/7"),
+        ("//evil.example", "/queue"),
+        ("/\t/evil.example", "/queue"),
+        ("http://evil.example", "/queue"),
+        ("/\\evil.example", "/queue"),
+        ("/queue/7\n", "/queue"),
+        ("/logout", "/queue"),
+    ],
+)
+def test_a_login_leads_to_our_own_pages_only(app: Flask, db: Database, target: str, wanted: str) -> None:
     add_user(db)
     client = app.test_client()
     token = csrf(client.get("/login", headers=HTML).text)
-    fields = {"email": "admin@contoh.example", "password": PASSWORD, "csrf_token": token, "next": target}
-    assert client.post("/login", data=fields, headers=HTML).headers["Location"] == "/queue"
+    fields = {"email": "admin@contoh.example", "password": PASSWORD, "csrf_token": token}
+    answer = client.post("/login", query_string={"next": target}, data=fields, headers=HTML)
+    assert answer.headers["Location"] == wanted
 
 
 def test_a_moderator_sees_and_decides_on_their_sites_only(app: Flask, db: Database, settings: Settings) -> None:
