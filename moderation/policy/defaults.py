@@ -1,8 +1,9 @@
 """The policy that a new site starts with.
 
-The built-in scorer's hold marks are those that its training chose on the development data (docs/model-card.md names
-the command and the share of bad comments that they let through); Detoxify's are the usual marks of its users and are
-not calibrated for your readers. Automatic rejection is off: see docs/concepts.md.
+The built-in scorer's hold marks are those that its training chose on the development data and wrote into its artefact
+(docs/model-card.md names the command and the share of bad comments that they let through; a test holds the two
+together). They are low where missing abuse costs more than reading a harmless comment. Detoxify's are a start, not
+calibrated for your readers. Automatic rejection is off: see docs/concepts.md.
 """
 
 from typing import Any
@@ -14,14 +15,14 @@ DEFAULT_DOCUMENT: dict[str, Any] = {
     "new_author": False,
     "bands": {
         "builtin": {
-            "toxicity": {"hold": 0.5, "reject": 0.95},
-            "severe_toxicity": {"hold": 0.5, "reject": 0.9},
-            "obscene": {"hold": 0.5, "reject": 0.95},
-            "threat": {"hold": 0.5, "reject": 0.95},
-            "insult": {"hold": 0.5, "reject": 0.95},
-            "identity_attack": {"hold": 0.5, "reject": 0.95},
-            "sexual_explicit": {"hold": 0.5, "reject": 0.95},
-            "spam": {"hold": 0.5, "reject": 0.97},
+            "toxicity": {"hold": 0.186, "reject": 0.97},
+            "severe_toxicity": {"hold": 0.694, "reject": 0.95},
+            "obscene": {"hold": 0.783, "reject": 0.97},
+            "threat": {"hold": 0.574, "reject": 0.95},
+            "insult": {"hold": 0.493, "reject": 0.97},
+            "identity_attack": {"hold": 0.355, "reject": 0.95},
+            "sexual_explicit": {"hold": 0.949, "reject": 0.99},
+            "spam": {"hold": 0.812, "reject": 0.97},
         },
         "detoxify": {
             "toxicity": {"hold": 0.6, "reject": 0.97},

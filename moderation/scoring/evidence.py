@@ -29,102 +29,23 @@ _SCHEME = re.compile(r"(?:h[tx]{2}ps?|ftp)\s?:\s?//\s?([^\s<>\"'`|\\^{}]{3,2000}
 _BARE = re.compile(
     rf"(?<![a-z0-9@._-])((?:{_LABEL}\.){{1,10}}[a-z]{{2,18}})(?![a-z0-9@-])((?:[:/?#][^\s<>\"']{{0,500}})?)"
 )
+_LINK_MARKS = (".", "://", "dot", "titik")
 _SPELLED = re.compile(
     r"(?<![a-z0-9-])([a-z0-9][a-z0-9-]{1,62})\s{0,2}(?:\[\.\]|\(\.\)|\[dot\]|\(dot\)|\[titik\]|\(titik\)|\sdot\s|\stitik\s)\s{0,2}"
     r"(com|net|org|id|xyz|info|online|site|club|vip|pro|live|me|ly|cc|top)(?![a-z])"
 )
-_WORDY = frozenset(
-    [
-        "ada",
-        "agar",
-        "akan",
-        "am",
-        "an",
-        "and",
-        "are",
-        "as",
-        "at",
-        "ba",
-        "be",
-        "bet",
-        "by",
-        "can",
-        "cat",
-        "do",
-        "dog",
-        "fit",
-        "fun",
-        "gal",
-        "go",
-        "gay",
-        "he",
-        "how",
-        "if",
-        "in",
-        "is",
-        "it",
-        "la",
-        "law",
-        "ly",
-        "ma",
-        "me",
-        "men",
-        "my",
-        "na",
-        "ne",
-        "new",
-        "no",
-        "now",
-        "of",
-        "ok",
-        "on",
-        "or",
-        "pa",
-        "pink",
-        "red",
-        "ruhr",
-        "run",
-        "sa",
-        "se",
-        "sh",
-        "so",
-        "tak",
-        "to",
-        "top",
-        "us",
-        "vet",
-        "ya",
-        "you",
-        "wow",
-        "one",
-        "call",
-        "kim",
-        "dad",
-        "man",
-        "bar",
-        "big",
-        "buy",
-    ]
-)
+_WORDY_LIST = """
+    ada agar akan am an and are as at ba be bet by can cat do dog fit fun gal go gay he how if in is it la law ly ma
+    me men my na ne new no now of ok on or pa pink red ruhr run sa se sh so tak to top us vet ya you wow one call
+    kim dad man bar big buy
+"""
+_WORDY = frozenset(_WORDY_LIST.split())
 """Top-level domains that are words in Indonesian or English: `bagus.me too` is a missing space, not an address."""
 
-_SHORTENERS = frozenset(
-    [
-        "bit.ly",
-        "t.me",
-        "wa.me",
-        "s.id",
-        "cutt.ly",
-        "goo.gl",
-        "t.co",
-        "is.gd",
-        "linktr.ee",
-        "heylink.me",
-        "rebrand.ly",
-        "tiny.cc",
-        "v.gd",
-    ]
-)
+_SHORTENER_LIST = """
+    bit.ly t.me wa.me s.id cutt.ly goo.gl t.co is.gd linktr.ee heylink.me rebrand.ly tiny.cc v.gd
+"""
+_SHORTENERS = frozenset(_SHORTENER_LIST.split())
 _PHONE = re.compile(r"(?<![0-9a-z_])(?:\+\s?)?[0-9](?:[\s().\-–/_]{0,3}[0-9]){7,14}(?![0-9])")
 _CALL = re.compile(
     r"(?:\b(?:wa|whatsapp|whatsap|hub|hubungi|telp|tlp|telepon|call|text|sms|hp|nomor|no|kontak|contact)\b\W{0,5}|wa\.me/)$"
@@ -144,7 +65,7 @@ class Evidence:
 
 def find(view: View) -> Evidence:
     """All evidence of one text. Never raises on any text."""
-    links = list(_links(view)) if "." in view.folded or "://" in view.folded or " dot " in view.folded else []
+    links = list(_links(view)) if any(mark in view.folded for mark in _LINK_MARKS) else []
     phones = list(_phones(view)) if _digits(view.folded) >= 8 else []
     spans = [
         *_first(links),

@@ -134,7 +134,7 @@ def _fill(line: str, slots: Mapping[str, Sequence[str]], lang: str, samples: int
 def _fillers(lang: str) -> tuple[str, ...]:
     """Neutral sentences, to stand before and after others."""
     content = tomllib.loads((FOLDER / "frames" / f"{lang}_benign.toml").read_text("utf-8"))
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)  # noqa: S311 - choosing sentences, not secrets
     return tuple(
         text
         for block in content["frames"]

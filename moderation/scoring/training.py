@@ -7,7 +7,7 @@ set the recommended thresholds. Everything is seeded: the same data and code giv
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from importlib.util import find_spec
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -45,14 +45,6 @@ class TrainingError(ModerationError):
     """Training cannot run: the extra is missing, or there is no data."""
 
     code = "training_failed"
-
-
-@dataclass(frozen=True)
-class Matrix:
-    """Encoded texts as one sparse matrix: n-grams first, then the dense columns."""
-
-    sparse: Any
-    dense: int
 
 
 def encode(
@@ -96,11 +88,8 @@ def train(data_dir: Path, out: Path, progress: Progress) -> Model:
 
     Takes about four minutes on two cores. Raises TrainingError when the extra `[train]` or the data is missing.
     """
-    try:
-        import scipy  # noqa: F401 - to say at once what is missing
-        import sklearn  # noqa: F401
-    except ImportError:
-        raise TrainingError("Training needs scikit-learn and scipy: pip install 'comment-moderation[train]'.") from None
+    if any(find_spec(name) is None for name in ("scipy", "sklearn")):
+        raise TrainingError("Training needs scikit-learn and scipy: pip install 'comment-moderation[train]'.")
     rows = dataset.read(data_dir)
     if not rows:
         raise TrainingError(f"There is no *.csv.gz with labelled comments in {data_dir}.")

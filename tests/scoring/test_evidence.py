@@ -26,6 +26,8 @@ def _found(text: str, kind: str) -> list[tuple[str, str]]:
         ("gabung t.me/grupcuan", "t.me/grupcuan", "t.me"),
         ("daftar di menang.bet77.vip", "menang.bet77.vip", "bet77.vip"),
         ("contoh dot com", "contoh dot com", "contoh.com"),
+        ("contoh titik com", "contoh titik com", "contoh.com"),
+        ("contoh[dot]com", "contoh[dot]com", "contoh.com"),
         ("contoh[.]com", "contoh[.]com", "contoh.com"),
         ("𝗰𝗼𝗻𝘁𝗼𝗵.𝗰𝗼𝗺 saja", "𝗰𝗼𝗻𝘁𝗼𝗵.𝗰𝗼𝗺", "contoh.com"),
         ("con\u200btoh.com", "con\u200btoh.com", "contoh.com"),

@@ -46,8 +46,8 @@ def make(
         num_attention_heads=2,
         intermediate_size=32,
         max_position_embeddings=window,
-        num_labels=len(CLASSES),
     )
+    config.num_labels = len(CLASSES)
     config.save_pretrained(base)
     BertTokenizer(vocab=vocabulary, model_max_length=window).save_pretrained(base)
     torch.manual_seed(random.Random(4).randrange(1000))
