@@ -92,8 +92,6 @@ def look(base: str, folder: Path) -> None:
         page.click("button.primary")
         page.wait_for_url("**/queue")
         shoot(page, folder / "queue.png")
-        page.goto(f"{base}/queue?lang=en")
-        shoot(page, folder / "queue.en.png")
         page.goto(f"{base}/demo")
         shoot(page, folder / "demo.png", full=True)
         for extra in os.environ.get("ALSO", "").split():  # more pages to look at while working on them
