@@ -72,7 +72,7 @@ def _follow(session: Session, taken: Taken, settings: Settings, now: datetime) -
     if taken.to_judge:
         scorers = registry.required_scorers(settings)
         work.add(session, comment.id, comment.revision, scorers, now)
-        if work.unfinished(session, comment.id, comment.revision):
+        if work.unfinished(work.states(session, comment.id, comment.revision)):
             dispatch.nudge(session, *(queues.SCORER_TASKS[name] for name in scorers))
         else:  # no scorer is on, or this very text was scored before the site took it back and sent it again
             judge(session, comment, now=now)
@@ -148,7 +148,8 @@ def _store(session: Session, item: work.Claimed, scorer: Scorer, result: TextSco
 
 def _judge_if_ready(session: Session, comment_id: int, revision: int, now: datetime) -> None:
     comment = session.get(Comment, comment_id, with_for_update=True, populate_existing=True)
-    if comment is None or comment.revision != revision or work.unfinished(session, comment_id, revision):
+    states = work.states(session, comment_id, revision)
+    if comment is None or comment.revision != revision or work.unfinished(states):
         return
     judge(session, comment, now=now)
 
@@ -166,9 +167,10 @@ def judge(session: Session, comment: Comment, *, now: datetime, waiting: bool = 
     policy = policies.live(session, comment.site_id)
     verdict = rules.judge(policy, _facts(session, comment, revision, stored, waiting=waiting))
     row = policies.put_verdict(session, comment.id, comment.revision, verdict, now)
-    comment.priority = max((reason.weight for reason in verdict.reasons), default=0.0)
-    comment.language = next((item.score.language for item in stored), comment.language)
-    session.flush()
+    found = {
+        "priority": max((reason.weight for reason in verdict.reasons), default=0.0),
+        "language": next((item.score.language for item in stored), comment.language),
+    }
     if comment.human_revision == comment.revision:
         return
     if comment.status == status.PENDING or _late_score(session, comment, verdict):
@@ -182,9 +184,10 @@ def judge(session: Session, comment: Comment, *, now: datetime, waiting: bool = 
             reason="SPAM" if verdict.action == "reject" and _is_spam(verdict) else None,
             evidence=evidence.gather(row, stored),
             not_scored=verdict.not_scored,
+            found=found,
         )
     elif comment.status == status.HELD and comment.not_scored and not verdict.not_scored:
-        status.touch(session, comment, not_scored=False)  # scored at last, and rightly held: it leaves that list
+        status.touch(session, comment, not_scored=False, **found)  # scored at last, and rightly held
 
 
 def _late_score(session: Session, comment: Comment, verdict: Verdict) -> bool:
@@ -239,8 +242,9 @@ def _facts(
     session: Session, comment: Comment, revision: Revision, stored: Sequence[StoredScore], *, waiting: bool
 ) -> Facts:
     """What the rules may look at, as values."""
-    failed = tuple(work.failures(session, comment.id, comment.revision))
-    complete = bool(stored) and not failed and not work.unfinished(session, comment.id, comment.revision)
+    states = work.states(session, comment.id, comment.revision)
+    failed = tuple(name for name, state in states.items() if state == work.FAILED)
+    complete = bool(stored) and not failed and not work.unfinished(states)
     view = normalise.view(revision.text)
     spans = [(span.start, span.end, span.kind, span.detail) for item in stored for span in item.score.spans]
     domains: dict[str, tuple[tuple[int, int], ...]] = {}

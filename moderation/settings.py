@@ -155,9 +155,7 @@ class Settings:
         except OSError as error:
             raise SettingsError(f"The secret key {path} can be neither read nor made: {error.strerror}.") from None
         if len(key) < 32:
-            raise SettingsError(
-                f"The key in {path} is shorter than 32 bytes; delete the file to make a new one."
-            )
+            raise SettingsError(f"The key in {path} is shorter than 32 bytes; delete the file to make a new one.")
         return key
 
 

@@ -6,11 +6,11 @@ import ipaddress
 from datetime import datetime
 
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Author, Comment
 from moderation.comments.status import APPROVED, REJECTED
+from moderation.db import insert_ignore
 
 
 def keyed_hash(secret: bytes, kind: str, site_id: int, value: str) -> str:
@@ -57,15 +57,16 @@ def find_or_add(
         if hashed and author.email_hash != hashed:
             author.email_hash = hashed
         return author
-    try:
-        with session.begin_nested():
-            author = Author(
-                site_id=site_id, identity=identity, external_id=external_id, email_hash=hashed, first_seen_at=now
-            )
-            session.add(author)
-    except IntegrityError:  # another request of the same author was first
-        return session.scalars(wanted).one()
-    return author
+    insert_ignore(
+        session,
+        Author,
+        site_id=site_id,
+        identity=identity,
+        external_id=external_id,
+        email_hash=hashed,
+        first_seen_at=now,
+    )
+    return session.scalars(wanted).one()  # ours, or that of a request that was a moment earlier
 
 
 def record_of(session: Session, author_id: int) -> tuple[int, int]:

@@ -15,6 +15,7 @@ from moderation.accounts.models import Site
 from moderation.comments import authors, html, ordering, status
 from moderation.comments.models import Comment, Revision, Story
 from moderation.comments.ordering import Orders
+from moderation.db import insert_ignore
 from moderation.errors import Conflict, InvalidInput
 
 
@@ -246,15 +247,17 @@ def _story(session: Session, site_id: int, given: StoryInput, now: datetime) -> 
     wanted = select(Story).where(Story.site_id == site_id, Story.external_id == given.external_id)
     story = session.scalar(wanted)
     if story is None:
-        try:
-            with session.begin_nested():
-                story = Story(
-                    site_id=site_id, external_id=given.external_id, url=given.url, title=given.title, created_at=now
-                )
-                session.add(story)
-        except IntegrityError:  # another comment under the same story was first
-            return session.scalars(wanted).one()
-    elif (story.url, story.title) != (given.url, given.title):
+        insert_ignore(
+            session,
+            Story,
+            site_id=site_id,
+            external_id=given.external_id,
+            url=given.url,
+            title=given.title,
+            created_at=now,
+        )
+        return session.scalars(wanted).one()  # ours, or that of a comment that was a moment earlier
+    if (story.url, story.title) != (given.url, given.title):
         story.url, story.title = given.url, given.title
     return story
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
 
 from moderation.comments.models import Comment
 from moderation.db import affected
@@ -64,5 +65,6 @@ def _compare_and_set(session: Session, comment: Comment, values: dict[str, Any])
     )
     if affected(done) != 1:
         return False
-    session.refresh(comment)
+    for name, value in {**values, "version": comment.version + 1}.items():
+        set_committed_value(comment, name, value)  # what the row holds now; reading it again would tell nothing new
     return True

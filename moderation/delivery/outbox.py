@@ -15,8 +15,8 @@ from moderation.delivery.models import Attempt, Delivery, Endpoint
 
 DUE, LEASED, DELIVERED, DEAD, SUPERSEDED = "due", "leased", "delivered", "dead", "superseded"
 
-LEASE = timedelta(seconds=75)
-"""Longer than the longest allowed delivery (60 s), so that a live worker never loses its row."""
+LEASE_MARGIN = timedelta(seconds=10)
+"""What a lease lasts beyond the time that a delivery may take: a live worker never loses its row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,11 +55,12 @@ def put(
     Returns False and writes nothing when the site knows just this (`told`) already and cannot have heard anything
     since: an undo inside the grace goes by unheard.
     """
-    waiting = session.execute(
-        select(Delivery.id, Delivery.attempts, Delivery.endpoint_id, Delivery.due_at).where(
-            Delivery.comment_id == comment_id, Delivery.state == DUE
-        )
+    rows = session.execute(
+        select(Delivery.id, Delivery.state, Delivery.told, Delivery.attempts, Delivery.endpoint_id, Delivery.due_at)
+        .where(Delivery.comment_id == comment_id)
+        .order_by(Delivery.sequence)
     ).all()
+    waiting = [row for row in rows if row.state == DUE]
     if waiting:
         session.execute(
             update(Delivery)
@@ -68,13 +69,8 @@ def put(
             .execution_options(synchronize_session=False)
         )
     unheard = all(row.attempts == 0 and (row.endpoint_id is not None or row.due_at > now) for row in waiting)
-    known = session.scalar(
-        select(Delivery.told)
-        .where(Delivery.comment_id == comment_id, Delivery.state != SUPERSEDED)
-        .order_by(Delivery.sequence.desc())
-        .limit(1)
-    )
-    if known == told and unheard:
+    known = [row.told for row in rows if row.state not in (DUE, SUPERSEDED)]
+    if known and known[-1] == told and unheard:
         return False
     endpoint_id = session.scalar(select(Endpoint.id).where(Endpoint.site_id == site_id).order_by(Endpoint.id).limit(1))
     session.add(
@@ -103,8 +99,8 @@ def withdraw(session: Session, comment_id: int, now: datetime) -> None:
     )
 
 
-def claim(session: Session, *, now: datetime, limit: int, busy: Sequence[int] = ()) -> list[Claimed]:
-    """Lease up to `limit` due rows, at most one per endpoint, and none of the endpoints in `busy`.
+def claim(session: Session, *, now: datetime, limit: int, timeout: float) -> list[Claimed]:
+    """Lease up to `limit` due rows, at most one per endpoint, for a sending that takes `timeout` seconds at most.
 
     One at a time per endpoint: a dead site occupies one worker thread, never all of them.
     """
@@ -122,7 +118,6 @@ def claim(session: Session, *, now: datetime, limit: int, busy: Sequence[int] = 
             open_rows,
             Endpoint.enabled.is_(True),
             Delivery.endpoint_id.not_in(in_flight),
-            Delivery.endpoint_id.not_in(list(busy)),
         )
         .order_by(Delivery.due_at, Delivery.id)
         .limit(200)
@@ -137,7 +132,12 @@ def claim(session: Session, *, now: datetime, limit: int, busy: Sequence[int] = 
     session.execute(
         update(Delivery)
         .where(Delivery.id.in_(firsts), open_rows)
-        .values(state=LEASED, attempts=Delivery.attempts + 1, lease_token=token, lease_until=now + LEASE)
+        .values(
+            state=LEASED,
+            attempts=Delivery.attempts + 1,
+            lease_token=token,
+            lease_until=now + timedelta(seconds=timeout) + LEASE_MARGIN,
+        )
         .execution_options(synchronize_session=False)
     )
     rows = session.execute(

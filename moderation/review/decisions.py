@@ -5,6 +5,7 @@ quiet success; nothing is taken out of the history, an undo is a new decision.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -63,8 +64,9 @@ def decide(
     evidence: Evidence | None = None,
     not_scored: bool = False,
     undoes: int | None = None,
+    found: Mapping[str, Any] | None = None,
 ) -> Decision | None:
-    """Decide on `comment` as it stood at `seen_version`.
+    """Decide on `comment` as it stood at `seen_version`; `found` are columns that the judgement sets with it.
 
     Returns the decision; the earlier one when the same person's same answer came twice; None when the machine finds
     that a person was first. Raises InvalidInput for an unknown action or reason, and Conflict, with who, what and
@@ -96,6 +98,7 @@ def decide(
         "shown": shown_now,
         "shown_next": to == status.APPROVED,
         "shown_at": now + grace,
+        **(found or {}),
     }
     if by.moderator is not None:
         values["human_revision"] = comment.revision

@@ -114,9 +114,7 @@ class BuiltinScorer:
     def _explain(self, encoded: Encoded, row: Row, signals: Mapping[str, float]) -> list[Span]:
         """The words that spoke most for every notable signal."""
         hold = self._model.hold
-        notable = [
-            index for index, name in enumerate(self._model.signals) if signals[name] >= min(NOTABLE, hold[name])
-        ]
+        notable = [index for index, name in enumerate(self._model.signals) if signals[name] >= min(NOTABLE, hold[name])]
         if not notable or not encoded.tokens:
             return []
         words = self._word_scores(encoded, row, notable)

@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from moderation.db import insert_ignore
 from moderation.scoring.models import Score
 from moderation.scoring.scorer import Span, TextScore
 from moderation.scoring.signals import SIGNALS
@@ -26,25 +26,24 @@ def put(
     session: Session, *, comment_id: int, revision: int, scorer: str, version: str, score: TextScore, now: datetime
 ) -> bool:
     """Keep a score. False when this version has judged this revision already: the first counts."""
-    row = Score(
-        comment_id=comment_id,
-        revision=revision,
-        scorer=scorer,
-        version=version,
-        language=score.language,
-        supported=score.supported,
-        reads_as=score.reads_as,
-        facts=dict(score.facts),
-        spans=[[span.start, span.end, span.kind, span.detail] for span in score.spans],
-        created_at=now,
-        **{name: score.signals.get(name) for name in SIGNALS},
+    return (
+        insert_ignore(
+            session,
+            Score,
+            comment_id=comment_id,
+            revision=revision,
+            scorer=scorer,
+            version=version,
+            language=score.language,
+            supported=score.supported,
+            reads_as=score.reads_as,
+            facts=dict(score.facts),
+            spans=[[span.start, span.end, span.kind, span.detail] for span in score.spans],
+            created_at=now,
+            **{name: score.signals.get(name) for name in SIGNALS},
+        )
+        is not None
     )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        return False
-    return True
 
 
 def of_revision(session: Session, comment_id: int, revision: int) -> list[StoredScore]:

@@ -1,16 +1,15 @@
 """Work rows: which revision a scorer still has to judge, under a lease, so that a worker may die at any time."""
 
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import and_, exists, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment, Revision
-from moderation.db import affected
+from moderation.db import affected, insert_ignore
 from moderation.scoring.models import Work
 
 MAX_ATTEMPTS = 3
@@ -39,31 +38,22 @@ def add(session: Session, comment_id: int, revision: int, scorers: Iterable[str]
 
     A row that was dropped (the comment was withdrawn, and came back) is due again; one that is done stays done.
     """
-    session.execute(
-        update(Work)
-        .where(Work.comment_id == comment_id, Work.revision < revision, Work.state.in_((DUE, LEASED)))
-        .values(state=DROPPED, lease_token=None)
-        .execution_options(synchronize_session=False)
-    )
-    for scorer in scorers:
-        revived = session.execute(
+    if revision > 1:
+        session.execute(
             update(Work)
-            .where(
-                Work.comment_id == comment_id,
-                Work.revision == revision,
-                Work.scorer == scorer,
-                Work.state == DROPPED,
-            )
-            .values(state=DUE, attempts=0, due_at=now)
+            .where(Work.comment_id == comment_id, Work.revision < revision, Work.state.in_((DUE, LEASED)))
+            .values(state=DROPPED, lease_token=None)
             .execution_options(synchronize_session=False)
         )
-        if affected(revived):
-            continue
-        try:
-            with session.begin_nested():
-                session.add(Work(comment_id=comment_id, revision=revision, scorer=scorer, due_at=now))
-        except IntegrityError:
-            continue
+    for scorer in scorers:
+        key = {"comment_id": comment_id, "revision": revision, "scorer": scorer}
+        if insert_ignore(session, Work, **key, due_at=now) is None:
+            session.execute(
+                update(Work)
+                .filter_by(**key, state=DROPPED)
+                .values(state=DUE, attempts=0, due_at=now)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def drop(session: Session, comment_id: int) -> None:
@@ -145,24 +135,17 @@ def exhausted(session: Session, now: datetime) -> list[tuple[int, int]]:
     return [(row.comment_id, row.revision) for row in rows]
 
 
-def unfinished(session: Session, comment_id: int, revision: int) -> bool:
-    """Whether any scorer still has to judge this revision."""
-    return bool(
-        session.scalar(
-            select(
-                exists().where(Work.comment_id == comment_id, Work.revision == revision, Work.state.in_((DUE, LEASED)))
-            )
-        )
-    )
+def states(session: Session, comment_id: int, revision: int) -> dict[str, str]:
+    """Scorer → state of its work on this revision."""
+    rows = session.execute(
+        select(Work.scorer, Work.state).where(Work.comment_id == comment_id, Work.revision == revision)
+    ).all()
+    return {row.scorer: row.state for row in rows}
 
 
-def failures(session: Session, comment_id: int, revision: int) -> list[str]:
-    """The scorers that gave this revision up."""
-    return list(
-        session.scalars(
-            select(Work.scorer).where(Work.comment_id == comment_id, Work.revision == revision, Work.state == FAILED)
-        )
-    )
+def unfinished(known: Mapping[str, str]) -> bool:
+    """Whether any scorer still has to judge, by what `states` said."""
+    return any(state in (DUE, LEASED) for state in known.values())
 
 
 def backlog(session: Session) -> dict[str, int]:

@@ -71,7 +71,7 @@ class SiteServer:
         eventually(f"comment {comment_id} is {status}", lambda: self.state(comment_id)["status"] == status, seconds)
 
     def _client(self) -> Client:
-        return Client(self.port, bearer(self.site.api_key))
+        return Client(self.port, {**bearer(self.site.api_key), "Connection": "close"})
 
 
 @dataclass
@@ -82,7 +82,7 @@ class Browser:
     client: Client = field(init=False)
 
     def __post_init__(self) -> None:
-        self.client = Client(self.port)
+        self.client = Client(self.port, {"Accept": "text/html", "Connection": "close"})
 
     def log_in(self, email: str = EMAIL, password: str = PASSWORD) -> None:
         """Through the form of /login."""

@@ -169,7 +169,7 @@ def test_a_dead_workers_delivery_is_sent_again_under_the_same_id(
 ) -> None:
     decided(db, allowing, made)
     with db.transaction() as session:
-        assert len(outbox.claim(session, now=utcnow(), limit=1)) == 1
+        assert len(outbox.claim(session, now=utcnow(), limit=1, timeout=3)) == 1
     assert sender.deliver_due(db, allowing) == 0
     with db.transaction() as session:
         session.execute(update(Delivery).values(lease_until=utcnow() - timedelta(seconds=1)))
@@ -183,10 +183,10 @@ def test_one_endpoint_is_told_one_thing_at_a_time(db: Database, allowing: Settin
         decided(db, allowing, made, f"c{number}", f"halo {number}")
     decided(db, allowing, other, "x", "halo dari situs lain")
     with db.transaction() as session:
-        first = outbox.claim(session, now=utcnow(), limit=10)
+        first = outbox.claim(session, now=utcnow(), limit=10, timeout=3)
     assert sorted(item.site_id for item in first) == [made.site.id, other.site.id]
     with db.transaction() as session:
-        assert outbox.claim(session, now=utcnow(), limit=10) == []
+        assert outbox.claim(session, now=utcnow(), limit=10, timeout=3) == []
 
 
 def test_a_decision_is_not_told_before_it_is_due(
@@ -204,7 +204,7 @@ def test_a_failed_event_that_a_newer_one_has_overtaken_is_not_repeated(
 ) -> None:
     decided(db, allowing, made)
     with db.transaction() as session:
-        claimed = outbox.claim(session, now=utcnow(), limit=1)[0]
+        claimed = outbox.claim(session, now=utcnow(), limit=1, timeout=3)[0]
     with db.transaction() as session:  # a newer decision while the first is in flight
         first = session.scalars(select(Delivery)).one()
         outbox.put(
