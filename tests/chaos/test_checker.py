@@ -58,7 +58,7 @@ def result(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> t
     while pipeline.score_due(db, Stub(), settings).more:
         pass
     with db.transaction() as session:
-        while batch := outbox.claim(session, now=utcnow(), limit=1):
+        while batch := outbox.claim(session, now=utcnow(), limit=1, timeout=3):
             for item in batch:
                 ledger.heard.append(_heard(item.payload))
                 outbox.finish(session, item, now=utcnow(), status=204, error="", milliseconds=1, retry_in=None)
