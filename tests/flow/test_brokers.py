@@ -31,7 +31,7 @@ def test_the_main_flow_on_postgresql_and_rabbitmq(
         "MODERATION_BROKER_URL": rabbitmq,
         "MODERATION_SECRET_KEY": "k" * 40,
     }
-    env = product.environment(tmp_path, port, settings) | {"HOME": str(tmp_path)}  # gunicorn leaves a socket there
+    env = product.environment(tmp_path, port, settings)
     site = product.add_site(env, told.url)  # migrates the empty database
     told.secret = site.webhook_secret
     add_user = [product.script("moderation"), "users", "add", EMAIL, "--role", "administrator", "--password", PASSWORD]
