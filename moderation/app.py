@@ -40,7 +40,6 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes
     app.config["MAX_FORM_PARTS"] = 50
-    app.jinja_env.trim_blocks = False
     app.extensions["settings"] = settings
     app.extensions["secret"] = settings.key()
     app.extensions["passwords"] = Passwords(fast=settings.test_fast_hash)

@@ -29,9 +29,9 @@ from moderation.review.decisions import Decider
 from moderation.scoring import normalise, registry, work
 from moderation.scoring import store as scores
 from moderation.scoring.scorer import Scorer, TextScore
-from moderation.scoring.signals import SIGNALS
 from moderation.scoring.store import StoredScore
 from moderation.settings import Settings
+from moderation.signals import SIGNALS
 
 log = logging.getLogger(__name__)
 

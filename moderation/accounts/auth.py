@@ -47,8 +47,11 @@ def login_required(view: View) -> View:
             with web.database().reading() as session:
                 g.me = current(session)
                 g.site_ids = moderators.site_ids(session, g.me)
-                g.site_names = sites.names(session, g.site_ids)
+                mine = sites.of_ids(session, g.site_ids)
+                g.site_names = [site.name for site in mine]
             i18n.for_moderator(g.me.language)
+            if mine:  # one desk, one clock: that of the oldest site
+                i18n.use_timezone(mine[0].timezone)
         except NotAuthenticated:
             if web.wants_json() or request.method != "GET":
                 raise

@@ -107,9 +107,9 @@ def all_sites(session: Session) -> list[Site]:
     return list(session.scalars(select(Site).where(Site.disabled_at.is_(None)).order_by(Site.id)))
 
 
-def names(session: Session, ids: Sequence[int]) -> list[str]:
-    """What these sites are called, oldest first."""
-    return list(session.scalars(select(Site.name).where(Site.id.in_(ids)).order_by(Site.id)))
+def of_ids(session: Session, ids: Sequence[int]) -> list[Site]:
+    """These sites, oldest first."""
+    return list(session.scalars(select(Site).where(Site.id.in_(ids)).order_by(Site.id)))
 
 
 def live_secrets(session: Session, site_id: int) -> list[str]:

@@ -184,11 +184,6 @@ def current_revision(session: Session, comment: Comment) -> Revision | None:
     )
 
 
-def find(session: Session, site_id: int, external_id: str) -> Comment | None:
-    """The comment that a site calls `external_id`."""
-    return _find(session, site_id, external_id)
-
-
 def text_hash(text: str) -> str:
     """SHA-256 (hex) of a text with case and spaces evened out: equal for repeats, for duplicate checks."""
     return hashlib.sha256(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass")).hexdigest()

@@ -5,21 +5,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from moderation.errors import InvalidInput
+from moderation.signals import SIGNALS
 
 PRE = "pre"
 AUTO = "auto"
 MODES = (PRE, AUTO)
-
-SIGNALS = (
-    "toxicity",
-    "severe_toxicity",
-    "obscene",
-    "threat",
-    "insult",
-    "identity_attack",
-    "sexual_explicit",
-    "spam",
-)
 
 HOLD = "hold"
 REJECT = "reject"

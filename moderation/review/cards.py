@@ -18,8 +18,8 @@ from moderation.policy.models import VerdictRow
 from moderation.review import evidence
 from moderation.review.models import Decision
 from moderation.scoring import store as scores
-from moderation.scoring.signals import SIGNALS
 from moderation.scoring.store import StoredScore
+from moderation.signals import SIGNALS
 
 MARK_KINDS = ("link", "phone", "hidden", "styled")
 """Evidence that is marked in the text even where no rule names it."""

@@ -19,7 +19,7 @@ from moderation.scoring import frames
 from moderation.scoring.features import Encoded
 from moderation.scoring.frames import Example
 from moderation.scoring.lexicon import Lexicon
-from moderation.scoring.signals import (
+from moderation.signals import (
     IDENTITY_ATTACK,
     INSULT,
     OBSCENE,

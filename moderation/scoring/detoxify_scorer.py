@@ -19,7 +19,7 @@ from typing import Any
 from moderation.scoring import evidence, normalise
 from moderation.scoring.language import UNDECIDED, Language
 from moderation.scoring.scorer import ScorerError, TextScore
-from moderation.scoring.signals import SIGNALS, TOXICITY
+from moderation.signals import SIGNALS, TOXICITY
 
 NAME = "detoxify"
 CODE_VERSION = 1

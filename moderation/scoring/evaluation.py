@@ -15,7 +15,7 @@ from moderation.scoring import dataset, frames
 from moderation.scoring.builtin import BuiltinScorer
 from moderation.scoring.dataset import Example
 from moderation.scoring.features import Encoded
-from moderation.scoring.signals import SIGNALS, SPAM
+from moderation.signals import SIGNALS, SPAM
 
 Floats = NDArray[np.float64]
 

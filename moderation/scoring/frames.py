@@ -18,7 +18,7 @@ from typing import Any
 from moderation.scoring import lexicon as lexicons
 from moderation.scoring.features import TOKEN
 from moderation.scoring.lexicon import Lexicon
-from moderation.scoring.signals import SEVERE_TOXICITY, SIGNALS
+from moderation.signals import SEVERE_TOXICITY, SIGNALS
 
 FOLDER = Path(__file__).parent / "corpus"
 

@@ -7,7 +7,7 @@ from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, String, Text, 
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.db import Base, BigId
-from moderation.scoring.signals import SIGNALS
+from moderation.signals import SIGNALS
 
 
 class Score(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from moderation.db import insert_ignore
 from moderation.scoring.models import Score
 from moderation.scoring.scorer import Span, TextScore
-from moderation.scoring.signals import SIGNALS
+from moderation.signals import SIGNALS
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from moderation.scoring.dataset import Example
 from moderation.scoring.features import BUCKETS, LANGUAGE_BUCKETS, Encoded, columns
 from moderation.scoring.language import UNDECIDED
 from moderation.scoring.linear import Model
-from moderation.scoring.signals import IDENTITY_ATTACK, INSULT, SIGNALS, SPAM, THREAT, TOXICITY
+from moderation.signals import IDENTITY_ATTACK, INSULT, SIGNALS, SPAM, THREAT, TOXICITY
 
 Progress = Callable[[str], None]
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 from standardwebhooks.webhooks import Webhook
 
 from moderation.accounts import sites
@@ -24,6 +24,8 @@ from moderation.db import Database, utcnow
 from moderation.delivery import outbox
 
 PASSWORD = "kata-sandi-peramban"
+
+expect.set_options(timeout=20_000)  # a busy machine is no failure; what must be quick says so itself
 
 CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
 FLAGS = [

@@ -18,8 +18,8 @@ from moderation.comments.intake import AuthorInput, CommentInput, StoryInput
 from moderation.db import Database, utcnow
 from moderation.delivery import outbox
 from moderation.scoring.scorer import TextScore
-from moderation.scoring.signals import SIGNALS
 from moderation.settings import load
+from moderation.signals import SIGNALS
 
 
 class Stub:

@@ -22,8 +22,8 @@ from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.delivery import outbox
 from moderation.scoring.scorer import TextScore
-from moderation.scoring.signals import SIGNALS
 from moderation.settings import Settings
+from moderation.signals import SIGNALS
 
 PASSWORD = "kata-sandi-uji"
 KEY = b"k" * 40

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from moderation.scoring import builtin, linear
 from moderation.scoring.builtin import BuiltinScorer
 from moderation.scoring.scorer import ScorerError, TextScore
-from moderation.scoring.signals import SIGNALS
+from moderation.signals import SIGNALS
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from moderation.scoring import commands
-from moderation.scoring.signals import SIGNALS
+from moderation.signals import SIGNALS
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 
 from moderation.policy.defaults import DEFAULT_DOCUMENT
 from moderation.scoring.builtin import BuiltinScorer
-from moderation.scoring.signals import SIGNALS
+from moderation.signals import SIGNALS
 
 
 @pytest.mark.parametrize("signal", SIGNALS)

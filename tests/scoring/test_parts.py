@@ -8,7 +8,7 @@ import pytest
 from moderation.scoring import dataset, evaluation, frames, language, lexicon, linear
 from moderation.scoring.features import BUCKETS, TOKEN, Encoded
 from moderation.scoring.lexicon import Token
-from moderation.scoring.signals import SIGNALS
+from moderation.signals import SIGNALS
 
 WORDS = lexicon.make(
     {"insult_strong": ["goblok", "otak udang"], "you": ["lo"], "quote": ["kata"], "not": ["bukan"]},

@@ -92,7 +92,7 @@ def open_page(chromium: Browser, base: str, path: str, *, javascript: bool = Tru
     context = chromium.new_context(
         viewport={"width": width, "height": 800}, locale="id-ID", java_script_enabled=javascript
     )
-    context.set_default_timeout(5000)
+    context.set_default_timeout(20_000)
     page = context.new_page()
     page.on("pageerror", _note_error)
     page.on("console", _note_policy)

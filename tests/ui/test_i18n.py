@@ -135,7 +135,7 @@ def test_ages_are_short(bare: Flask, seconds: int, indonesian: str, english: str
 
 
 def test_every_signal_has_a_name_in_both_languages(bare: Flask) -> None:
-    from moderation.scoring.signals import SIGNALS
+    from moderation.signals import SIGNALS
 
     with speak(bare, "/?lang=id"):
         indonesian = [i18n.signal_name(signal) for signal in SIGNALS]
