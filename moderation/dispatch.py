@@ -7,6 +7,7 @@ so that no request waits for a broker; a nudge that is lost costs the time until
 import logging
 import os
 import threading
+import time
 from collections.abc import Iterable
 from functools import partial
 from typing import Any, Protocol
@@ -28,6 +29,10 @@ MAX_NUDGES = 1000
 
 NUDGE_SECONDS = 30
 """How long a nudge is worth anything: the sweep has come since."""
+
+
+PAUSE_SECONDS = 0.02
+"""Least time between two rounds of nudges of one process: the first leaves at once, a flood becomes fifty a second."""
 
 
 class Sender(Protocol):
@@ -110,6 +115,7 @@ class CelerySender:
                 self._wake.wait_for(lambda: self._pending)
                 tasks, self._pending = self._pending, set()
             self._publish(tasks)
+            time.sleep(PAUSE_SECONDS)  # what is asked for meanwhile leaves as one nudge
 
     def _publish(self, tasks: Iterable[str]) -> None:
         for task in tasks:

@@ -90,6 +90,9 @@ class Round:
 def score_due(db: Database, scorer: Scorer, settings: Settings) -> Round:
     """Claim a batch, score it with no transaction open, store what is still ours, and judge."""
     now = utcnow()
+    with db.reading() as session:  # most nudges find nothing: they should not take the writer's turn
+        if not work.any_due(session, scorer.name, now):
+            return Round(0, False)
     with db.transaction() as session:
         batch = work.claim(session, scorer.name, now=now, limit=BATCH)
     if not batch:

@@ -3,13 +3,14 @@
 import time
 
 from moderation import queues
-from moderation.db import utcnow
 from moderation.delivery import sender
-from moderation.health import store as health
+from moderation.health.store import Pulse
 from workers.app import app, db, settings
 
 BUDGET = 20.0
 """Seconds that one task works before it hands over to the next nudge."""
+
+pulse = Pulse("delivery")
 
 
 @app.task(name=queues.TASK_DELIVER)
@@ -18,5 +19,4 @@ def deliver_due() -> None:
     stop = time.monotonic() + BUDGET
     while time.monotonic() < stop and sender.deliver_due(db, settings):
         pass
-    with db.transaction() as session:
-        health.beat(session, "delivery", utcnow())
+    pulse.beat(db)

@@ -3,8 +3,10 @@
 from moderation import pipeline, queues
 from moderation.comments import inbox
 from moderation.db import utcnow
-from moderation.health import store as health
+from moderation.health.store import Pulse
 from workers.app import app, db, settings
+
+pulse = Pulse("housekeeping")
 
 
 @app.task(name=queues.TASK_HOUSEKEEPING)
@@ -13,4 +15,4 @@ def sweep() -> None:
     pipeline.overdue(db, settings)
     with db.transaction() as session:
         inbox.forget(session, utcnow())
-        health.beat(session, "housekeeping", utcnow())
+    pulse.beat(db)

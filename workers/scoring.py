@@ -1,21 +1,18 @@
 """Scoring: claim what is due, score it, judge it; see moderation.pipeline."""
 
-import logging
 import time
 
 from moderation import pipeline, queues
-from moderation.db import utcnow
-from moderation.health import store as health
+from moderation.health.store import Pulse
 from moderation.scoring import registry
 from moderation.scoring.scorer import Scorer
 from workers.app import app, db, settings
-
-log = logging.getLogger(__name__)
 
 BUDGET = 20.0
 """Seconds that one task works before it hands over to the next nudge: far below its hard limit."""
 
 _scorers: dict[str, Scorer] = {}
+_pulses = {name: Pulse(f"scoring:{name}") for name in queues.SCORER_TASKS}
 
 
 @app.task(name=queues.TASK_SCORE)
@@ -40,7 +37,6 @@ def _run(name: str) -> None:
     more = name in _scorers
     while more and time.monotonic() < stop:
         more = pipeline.score_due(db, _scorers[name], settings).more
-    with db.transaction() as session:
-        health.beat(session, f"scoring:{name}", utcnow())
+    _pulses[name].beat(db)
     if more:
         app.send_task(queues.SCORER_TASKS[name])

@@ -12,6 +12,9 @@ from moderation.comments.inbox import Saved
 from moderation.comments.views import ERRORS, taken_body
 from moderation.db import utcnow
 
+EVENT, EVENT_COMMENT, DELETED = schemas.EventSchema(), schemas.EventCommentSchema(), schemas.DeletedSchema()
+"""Made once: making a schema costs more than loading with it, and loading keeps nothing in it."""
+
 webhooks = Blueprint("webhooks", __name__, url_prefix="/webhooks")
 
 
@@ -36,10 +39,9 @@ def event(public_id: str) -> Response:
         site = sites.by_public_id(session, public_id)
         secrets = sites.live_secrets(session, site.id)
     webhook_id, _ = signing.verify(secrets, request.headers, body, time.time())
-    given = web.json_body(schemas.EventSchema(), body)
+    given = web.json_body(EVENT, body)
     kind = given["type"].removeprefix("comment.")
-    schema = schemas.DeletedSchema() if kind == "deleted" else schemas.EventCommentSchema()
-    data = web.load(schema, given["data"], path="data")
+    data = web.load(DELETED if kind == "deleted" else EVENT_COMMENT, given["data"], path="data")
     comment = data.get("comment")
     external_id = comment.external_id if comment is not None else data["external_id"]
     order = ordering.order_key(given["timestamp"], webhook_id, data.get("revision"))

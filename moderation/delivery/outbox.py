@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Site
@@ -149,6 +149,15 @@ def claim(session: Session, *, now: datetime, limit: int, timeout: float) -> lis
         Claimed(row.id, row.site_id, row.endpoint_id or 0, url, row.event_id, row.payload, row.attempts, token)
         for row, url in rows
     ]
+
+
+def any_due(session: Session, now: datetime) -> bool:
+    """Whether there may be something to claim: a row with an endpoint that is due, or whose lease ran out."""
+    open_rows = or_(
+        and_(Delivery.state == DUE, Delivery.due_at <= now),
+        and_(Delivery.state == LEASED, Delivery.lease_until < now),
+    )
+    return bool(session.scalar(select(exists().where(open_rows, Delivery.endpoint_id.is_not(None)))))
 
 
 def finish(

@@ -20,6 +20,9 @@ LOOPBACK = ("127.0.0.0/8", "::1/128")
 
 def deliver_due(db: Database, settings: Settings) -> int:
     """Send one due event per call; returns how many were sent (0 or 1). Several threads may call at once."""
+    with db.reading() as session:  # most nudges find nothing: they should not take the writer's turn
+        if not outbox.any_due(session, utcnow()):
+            return 0
     with db.transaction() as session:
         batch = outbox.claim(session, now=utcnow(), limit=1, timeout=settings.delivery_timeout)
     for claimed in batch:

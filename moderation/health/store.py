@@ -1,13 +1,29 @@
 """Heartbeats, read and written."""
 
+import time
 from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from moderation.db import affected
+from moderation.db import Database, affected, utcnow
 from moderation.health.models import Heartbeat
+
+
+class Pulse:
+    """Beats for one process, at most every `seconds`: a worker that is busy need not write it after every task."""
+
+    def __init__(self, name: str, seconds: float = 5.0) -> None:
+        self._name, self._seconds, self._due = name, seconds, 0.0
+
+    def beat(self, db: Database) -> None:
+        """Note that the work was got through just now, unless that was noted a moment ago."""
+        if time.monotonic() < self._due:
+            return
+        with db.transaction() as session:
+            beat(session, self._name, utcnow())
+        self._due = time.monotonic() + self._seconds
 
 
 def beat(session: Session, name: str, now: datetime) -> None:

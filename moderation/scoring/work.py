@@ -105,6 +105,15 @@ def claim(session: Session, scorer: str, *, now: datetime, limit: int) -> list[C
     return [Claimed(row.id, row.comment_id, row.revision, row.attempts, token, row.text) for row in rows]
 
 
+def any_due(session: Session, scorer: str, now: datetime) -> bool:
+    """Whether there is something to claim for a scorer."""
+    open_rows = or_(
+        and_(Work.state == DUE, Work.due_at <= now),
+        and_(Work.state == LEASED, Work.lease_until < now),
+    )
+    return bool(session.scalar(select(exists().where(Work.scorer == scorer, open_rows, Work.attempts < MAX_ATTEMPTS))))
+
+
 def finish(session: Session, claimed: Claimed) -> bool:
     """Close a row that is still ours. False: the lease went to somebody else, and the result must be dropped."""
     return _close(session, claimed, state=DONE, error="")
