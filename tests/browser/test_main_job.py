@@ -8,6 +8,9 @@ from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
+from sqlalchemy import select
+
+from moderation.comments.models import Comment
 
 from .conftest import PASSWORD, Product
 
@@ -51,11 +54,17 @@ def told(product: Product, text_of: dict[str, str]) -> dict[str, str]:
     return {text_of[key]: state["status"] for key, state in product.receiver.states.items() if key in text_of}
 
 
+def held(product: Product, name: str) -> int:
+    """How many comments of authors whose name begins so wait for a person."""
+    db = product.database()
+    with db.reading() as session:
+        wanted = select(Comment).where(Comment.author_name.startswith(name), Comment.status == "HELD")
+        count = len(session.scalars(wanted).all())
+    db.dispose()
+    return count
+
+
 def authors(product: Product) -> dict[str, str]:
-    from sqlalchemy import select
-
-    from moderation.comments.models import Comment
-
     db = product.database()
     with db.reading() as session:
         found = {str(row.id): row.author_name for row in session.scalars(select(Comment))}
@@ -167,10 +176,12 @@ def test_a_moderator_works_with_the_keyboard_alone(chromium: Browser, product: P
     for number, text in enumerate(texts):
         write(page, product, f"Papan Tik {number}", text)
         expect(page.locator("[data-own]")).to_be_visible()
-    time.sleep(0.5)
+    eventually(lambda: held(product, "Papan Tik") == len(texts), "the three comments are not held")
     page.goto(f"{product.base}/login?lang=en")
+    expect(page.locator("#email")).to_be_focused()  # the cursor stands where the typing begins
     page.keyboard.type("rani@warta.example")
     page.keyboard.press("Tab")
+    expect(page.locator("#password")).to_be_focused()
     page.keyboard.type(PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url("**/queue")
