@@ -4,7 +4,6 @@ import json
 from typing import Any
 
 import click
-from sqlalchemy import select
 
 from moderation.accounts import audit
 from moderation.accounts.models import Site
@@ -14,8 +13,6 @@ from moderation.errors import InvalidInput, NotFound
 from moderation.opening import opened
 from moderation.parsing import read_json
 from moderation.policy import store
-from moderation.policy.defaults import DEFAULT_DOCUMENT
-from moderation.policy.models import PolicyVersion
 
 MAX_BYTES = 4 * 1024 * 1024
 """A policy with a hundred thousand listed words fits."""
@@ -38,11 +35,8 @@ def show(site: int) -> None:
     _, db = opened()
     with db.reading() as session:
         _site(session, site)
-        row = session.scalar(
-            select(PolicyVersion).where(PolicyVersion.site_id == site).order_by(PolicyVersion.version.desc()).limit(1)
-        )
-        document = row.document if row is not None else DEFAULT_DOCUMENT
-        click.echo(f"# version {row.version if row is not None else 0}", err=True)
+        document, version = store.live_document(session, site)
+        click.echo(f"# version {version}", err=True)
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
 
 
@@ -60,9 +54,9 @@ def publish(site: int, file: Any) -> None:
         raise InvalidInput("A policy is a JSON object.")
     with db.transaction() as session:
         _site(session, site)
-        document["blocked_authors"] = [
-            _hashed(entry, settings.key(), site) for entry in document.get("blocked_authors", [])
-        ]
+        blocked = document.get("blocked_authors")
+        if isinstance(blocked, list):  # anything else is the document's fault, and publish names it
+            document["blocked_authors"] = [_hashed(entry, settings.key(), site) for entry in blocked]
         made = store.publish(session, site, document, by="cli", now=utcnow())
         audit.record(
             session,

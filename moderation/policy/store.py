@@ -13,12 +13,17 @@ from moderation.policy.models import PolicyVersion, VerdictRow
 from moderation.policy.rules import Verdict
 
 
-def live(session: Session, site_id: int) -> Policy:
-    """The site's policy as it stands: its newest version, or the default (version 0) where none was published."""
+def live_document(session: Session, site_id: int) -> tuple[Mapping[str, Any], int]:
+    """The site's newest policy as it was published, and its version; the default is version 0."""
     row = session.scalar(
         select(PolicyVersion).where(PolicyVersion.site_id == site_id).order_by(PolicyVersion.version.desc()).limit(1)
     )
-    return parse(row.document, row.version) if row is not None else parse(DEFAULT_DOCUMENT, 0)
+    return (row.document, row.version) if row is not None else (DEFAULT_DOCUMENT, 0)
+
+
+def live(session: Session, site_id: int) -> Policy:
+    """The site's policy as it stands: its newest version, or the default (version 0) where none was published."""
+    return parse(*live_document(session, site_id))
 
 
 def publish(session: Session, site_id: int, document: Mapping[str, Any], *, by: str, now: datetime) -> Policy:

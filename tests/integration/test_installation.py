@@ -16,6 +16,7 @@ from moderation import bootstrap, migrations, openapi
 from moderation.cli import cli
 from moderation.db import Database
 from moderation.delivery.models import Delivery
+from moderation.errors import InvalidInput
 from moderation.settings import Settings
 from moderation.tables import metadata
 
@@ -169,8 +170,11 @@ def test_a_policy_is_published_as_the_next_version_and_a_wrong_one_changes_nothi
     file.write_text(json.dumps({**document, "mode": "pre", "blocked_authors": ["email:Budi@contoh.example"]}))
     assert "Version 1 is live" in run("policy", "publish", str(site.id), str(file))
     assert "contoh.example" not in run("policy", "show", str(site.id))
-    file.write_text(json.dumps({**document, "mode": "never"}))
-    run("policy", "publish", str(site.id), str(file), ok=False)
+    for wrong, field in (({"mode": "never"}, "mode"), ({"blocked_authors": 7}, "blocked_authors")):
+        file.write_text(json.dumps({**document, **wrong}))
+        refused = CliRunner().invoke(cli, ["policy", "publish", str(site.id), str(file)]).exception
+        assert isinstance(refused, InvalidInput)
+        assert refused.field == field
     assert '"mode": "pre"' in run("policy", "show", str(site.id))
     take(db, settings, site, given())
     judge_all(db, settings)
