@@ -6,7 +6,7 @@ about judging fails the comment goes to a person.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -72,10 +72,11 @@ def _follow(session: Session, taken: Taken, settings: Settings, now: datetime) -
     if taken.to_judge:
         scorers = registry.required_scorers(settings)
         work.add(session, comment.id, comment.revision, scorers, now)
-        if work.unfinished(work.states(session, comment.id, comment.revision)):
+        states = work.states(session, comment.id, comment.revision)
+        if work.unfinished(states):
             dispatch.nudge(session, *(queues.SCORER_TASKS[name] for name in scorers))
         else:  # no scorer is on, or this very text was scored before the site took it back and sent it again
-            judge(session, comment, now=now)
+            judge(session, comment, states, now=now)
     return taken
 
 
@@ -154,12 +155,15 @@ def _judge_if_ready(session: Session, comment_id: int, revision: int, now: datet
     states = work.states(session, comment_id, revision)
     if comment is None or comment.revision != revision or work.unfinished(states):
         return
-    judge(session, comment, now=now)
+    judge(session, comment, states, now=now)
 
 
-def judge(session: Session, comment: Comment, *, now: datetime, waiting: bool = False) -> None:
+def judge(
+    session: Session, comment: Comment, states: Mapping[str, str], *, now: datetime, waiting: bool = False
+) -> None:
     """Run the policy on what is known of the current revision, and hold or decide.
 
+    `states`: how far each scorer's work on this revision is (work.states).
     `waiting`: the deadline has passed and a required scorer has not answered. A comment that a person has decided on
     keeps their decision, one the site withdrew stays withdrawn; the verdict is stored all the same.
     """
@@ -168,7 +172,7 @@ def judge(session: Session, comment: Comment, *, now: datetime, waiting: bool = 
     if revision is None or comment.status == status.WITHDRAWN:
         return
     policy = policies.live(session, comment.site_id)
-    verdict = rules.judge(policy, _facts(session, comment, revision, stored, waiting=waiting))
+    verdict = rules.judge(policy, _facts(session, comment, revision, stored, states, waiting=waiting))
     row = policies.put_verdict(session, comment.id, comment.revision, verdict, now)
     found = {
         "priority": max((reason.weight for reason in verdict.reasons), default=0.0),
@@ -236,16 +240,22 @@ def overdue(db: Database, settings: Settings) -> int:
         with db.transaction() as session:
             comment = session.get(Comment, comment_id, with_for_update=True)
             if comment is not None and comment.status == status.PENDING:
-                judge(session, comment, now=utcnow(), waiting=True)
+                states = work.states(session, comment.id, comment.revision)
+                judge(session, comment, states, now=utcnow(), waiting=True)
                 touched += 1
     return touched
 
 
 def _facts(
-    session: Session, comment: Comment, revision: Revision, stored: Sequence[StoredScore], *, waiting: bool
+    session: Session,
+    comment: Comment,
+    revision: Revision,
+    stored: Sequence[StoredScore],
+    states: Mapping[str, str],
+    *,
+    waiting: bool,
 ) -> Facts:
     """What the rules may look at, as values."""
-    states = work.states(session, comment.id, comment.revision)
     failed = tuple(name for name, state in states.items() if state == work.FAILED)
     complete = bool(stored) and not failed and not work.unfinished(states)
     view = normalise.view(revision.text)

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +15,9 @@ import sqlalchemy as sa
 from moderation import migrations
 from moderation.db import Database
 from moderation.settings import Settings, load
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 POSTGRES = ("127.0.0.1", 5432)
 ADMIN_URL = "postgresql+psycopg://postgres@127.0.0.1/postgres"
@@ -35,6 +39,33 @@ def need(what: str, address: tuple[str, int]) -> None:
     if os.environ.get("CI"):
         pytest.fail(f"{what} does not answer at {address[0]}:{address[1]}, and in CI it must")
     pytest.skip(f"{what} does not answer at {address[0]}:{address[1]}")
+
+
+CHROMIUM_FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator["Browser"]:
+    """Debian's browser, a real one; it must be there in CI."""
+    from playwright.sync_api import sync_playwright  # only tests that drive a browser pay for loading it
+
+    path = shutil.which("chromium") or shutil.which("chromium-browser")
+    if path is None:
+        if os.environ.get("CI"):
+            pytest.fail("chromium is not installed, and in CI it must be")
+        pytest.skip("chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
 
 
 class Recorder:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Site
@@ -107,10 +107,7 @@ def claim(session: Session, *, now: datetime, limit: int, timeout: float) -> lis
     in_flight = select(Delivery.endpoint_id).where(
         Delivery.state == LEASED, Delivery.lease_until >= now, Delivery.endpoint_id.is_not(None)
     )
-    open_rows = or_(
-        and_(Delivery.state == DUE, Delivery.due_at <= now),
-        and_(Delivery.state == LEASED, Delivery.lease_until < now),
-    )
+    open_rows = _claimable(now)
     ids = session.scalars(
         select(Delivery.id)
         .join(Endpoint, Endpoint.id == Delivery.endpoint_id)
@@ -153,11 +150,7 @@ def claim(session: Session, *, now: datetime, limit: int, timeout: float) -> lis
 
 def any_due(session: Session, now: datetime) -> bool:
     """Whether there may be something to claim: a row with an endpoint that is due, or whose lease ran out."""
-    open_rows = or_(
-        and_(Delivery.state == DUE, Delivery.due_at <= now),
-        and_(Delivery.state == LEASED, Delivery.lease_until < now),
-    )
-    return bool(session.scalar(select(exists().where(open_rows, Delivery.endpoint_id.is_not(None)))))
+    return bool(session.scalar(select(exists().where(_claimable(now), Delivery.endpoint_id.is_not(None)))))
 
 
 def finish(
@@ -271,3 +264,11 @@ def _overtaken(session: Session, delivery_id: int) -> bool:
         .where(Delivery.comment_id == row.comment_id, Delivery.sequence > row.sequence)
     )
     return bool(newer)
+
+
+def _claimable(now: datetime) -> ColumnElement[bool]:
+    """Rows that are due, and those whose lease ran out."""
+    return or_(
+        and_(Delivery.state == DUE, Delivery.due_at <= now),
+        and_(Delivery.state == LEASED, Delivery.lease_until < now),
+    )

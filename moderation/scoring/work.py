@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment, Revision
@@ -72,10 +72,7 @@ def claim(session: Session, scorer: str, *, now: datetime, limit: int) -> list[C
     A row that failed before is claimed alone, so that one poison text charges nobody else. A row whose lease ran out
     after the last attempt is failed here, not claimed: see `exhausted`.
     """
-    open_rows = or_(
-        and_(Work.state == DUE, Work.due_at <= now),
-        and_(Work.state == LEASED, Work.lease_until < now),
-    )
+    open_rows = _claimable(now)
     wanted = (
         select(Work.id, Work.attempts)
         .where(Work.scorer == scorer, open_rows, Work.attempts < MAX_ATTEMPTS)
@@ -107,11 +104,9 @@ def claim(session: Session, scorer: str, *, now: datetime, limit: int) -> list[C
 
 def any_due(session: Session, scorer: str, now: datetime) -> bool:
     """Whether there is something to claim for a scorer."""
-    open_rows = or_(
-        and_(Work.state == DUE, Work.due_at <= now),
-        and_(Work.state == LEASED, Work.lease_until < now),
+    return bool(
+        session.scalar(select(exists().where(Work.scorer == scorer, _claimable(now), Work.attempts < MAX_ATTEMPTS)))
     )
-    return bool(session.scalar(select(exists().where(Work.scorer == scorer, open_rows, Work.attempts < MAX_ATTEMPTS))))
 
 
 def finish(session: Session, claimed: Claimed) -> bool:
@@ -189,4 +184,12 @@ def _close(session: Session, claimed: Claimed, **values: object) -> bool:
             )
         )
         == 1
+    )
+
+
+def _claimable(now: datetime) -> ColumnElement[bool]:
+    """Rows that are due, and those whose lease ran out."""
+    return or_(
+        and_(Work.state == DUE, Work.due_at <= now),
+        and_(Work.state == LEASED, Work.lease_until < now),
     )

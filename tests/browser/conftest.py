@@ -1,7 +1,6 @@
-"""The running product, a site's receiver and Debian's chromium, for tests that use it as its users do."""
+"""The running product and a site's receiver, for tests that use it as its users do."""
 
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import expect
 from standardwebhooks.webhooks import Webhook
 
 from moderation.accounts import sites
@@ -26,17 +25,6 @@ from moderation.delivery import outbox
 PASSWORD = "kata-sandi-peramban"
 
 expect.set_options(timeout=20_000)  # a busy machine is no failure; what must be quick says so itself
-
-CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := shutil.which(name))), None)
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 @dataclass
@@ -144,16 +132,3 @@ def wait_until_ready(made: Product, process: subprocess.Popen[bytes]) -> None:
             assert process.poll() is None, (made.folder / "log.txt").read_text()
             time.sleep(0.1)
     raise AssertionError("not ready in 40 s: " + (made.folder / "log.txt").read_text())
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A real browser; it must be there in CI."""
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("chromium is not installed, and in CI it must be")
-        pytest.skip("chromium is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
