@@ -1,6 +1,8 @@
 """Every table of the house in one place, so that `Base.metadata` is whole for migrations and tests."""
 
 from moderation.accounts import models as accounts
+from moderation.alerts import models as alerts
+from moderation.archive import models as archive
 from moderation.comments import models as comments
 from moderation.db import Base
 from moderation.delivery import models as delivery
@@ -10,4 +12,4 @@ from moderation.review import models as review
 from moderation.scoring import models as scoring
 
 metadata = Base.metadata
-ROOMS = (accounts, comments, scoring, policy, review, delivery, health)
+ROOMS = (accounts, comments, scoring, policy, review, delivery, archive, alerts, health)

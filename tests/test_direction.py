@@ -17,6 +17,7 @@ LAYERS = [
     {"scoring", "policy", "delivery"},
     {"review"},
     {"pipeline"},
+    {"archive"},
 ]
 """From the ground up; rooms of one layer do not know each other (the ground floor may)."""
 
@@ -35,8 +36,9 @@ DOORS = {
     "opening",
     "demo",
     "health",
+    "alerts",
 }
-"""Above the house: the doors and their helpers. `health` looks at every room, `tables` at all models."""
+"""Above the house: the doors and their helpers. `health` and `alerts` look at every room, `tables` at all models."""
 COLLECTORS = {"tables", "migrations"}
 
 LIBRARIES = {

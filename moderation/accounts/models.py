@@ -23,6 +23,14 @@ class Site(Base):
     language: Mapped[str] = mapped_column(String(8), default="id")
     timezone: Mapped[str] = mapped_column(String(64), default="Asia/Jakarta")
     grace_seconds: Mapped[int] = mapped_column(default=0)
+    close_after_days: Mapped[int | None]
+    """Stories older than this take no more comments; None: never."""
+    premoderated_sections: Mapped[list[Any]] = mapped_column(default=list)
+    """Sections whose comments are all held: a story's `section`, or the first part of its address's path."""
+    form_texts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """The site's own words for its form, by name (comments/form.py); what is not here is the usual text."""
+    staff_ids: Mapped[list[Any]] = mapped_column(default=list)
+    """External ids of authors who write for the site itself: their comments are approved at once."""
     is_demo: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
@@ -36,6 +44,8 @@ class SiteKey(Base):
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"), index=True)
     key_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(16), default="")
+    """The key's first letters, to tell keys apart in a list."""
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
 

@@ -19,6 +19,9 @@ class Story(Base):
     external_id: Mapped[str] = mapped_column(String(255))
     url: Mapped[str] = mapped_column(String(2000))
     title: Mapped[str] = mapped_column(String(500))
+    section: Mapped[str | None] = mapped_column(String(100))
+    published_at: Mapped[datetime | None]
+    """When the site says that the article appeared; `created_at` is when we first heard of it."""
     created_at: Mapped[datetime]
 
 
@@ -71,6 +74,8 @@ class Comment(Base):
     version: Mapped[int] = mapped_column(default=1)
     revision: Mapped[int] = mapped_column(default=1)
     sequence: Mapped[int] = mapped_column(default=0)
+    staff: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Written by the site itself: approved at once, and shown as such."""
     not_scored: Mapped[bool] = mapped_column(Boolean, default=False)
     human_revision: Mapped[int] = mapped_column(default=0)
     """The revision that a person last decided on: the machine keeps its hands off it."""

@@ -9,7 +9,8 @@ from moderation.db import Base, BigId
 
 
 class Endpoint(Base):
-    """Where a site wants to be told."""
+    """Where a site wants to be told. It works, is paused (it fails again and again: tried now and then, nothing is
+    lost), is disabled (by hand, or it answered 410 Gone), or was removed (`deleted_at`; its history stays)."""
 
     __tablename__ = "endpoint"
 
@@ -18,29 +19,41 @@ class Endpoint(Base):
     url: Mapped[str] = mapped_column(String(2000))
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
     disabled_reason: Mapped[str] = mapped_column(String(200), default="")
+    failures: Mapped[int] = mapped_column(default=0)
+    """Failed attempts in a row."""
+    failing_since: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
+    probe_at: Mapped[datetime | None]
+    """When a paused endpoint is tried next."""
+    slow: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Its last attempt failed or took long: such endpoints share few of the threads, so that the others wait less."""
+    last_ok_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
 
 
 class Delivery(Base):
-    """The outbox: one event for one site, with the finished payload.
+    """The outbox: one event for one endpoint of a site, with the finished payload.
 
     State `due` → `leased` → `delivered` | `dead` | `superseded`; without an endpoint it stays `due` for pulling.
-    `event_id` is the webhook id, the receiver's idempotency key; `sequence` orders the events of one comment.
+    `event_id` is the webhook id, the receiver's idempotency key, the same for every endpoint of the site; `sequence`
+    orders the events of one comment. A test event has no comment and the sequence 0.
     """
 
     __tablename__ = "delivery"
     __table_args__ = (
-        UniqueConstraint("comment_id", "sequence"),
+        UniqueConstraint("comment_id", "sequence", "endpoint_id"),
         Index("ix_delivery_due", "state", "due_at", "id"),
         Index("ix_delivery_site_state", "site_id", "state", "id"),
+        Index("ix_delivery_endpoint_state", "endpoint_id", "state", "due_at", "id"),
     )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
     endpoint_id: Mapped[int | None] = mapped_column(ForeignKey("endpoint.id"))
-    comment_id: Mapped[int] = mapped_column(ForeignKey("comment.id", ondelete="CASCADE"))
+    comment_id: Mapped[int | None] = mapped_column(ForeignKey("comment.id", ondelete="CASCADE"))
     sequence: Mapped[int]
-    event_id: Mapped[str] = mapped_column(String(60), unique=True)
+    event_id: Mapped[str] = mapped_column(String(60), index=True)
     told: Mapped[str] = mapped_column(String(120))
     """Status, revision and reason in one string: two events that tell the same need not both be sent."""
     payload: Mapped[str] = mapped_column(Text)
