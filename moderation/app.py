@@ -1,6 +1,7 @@
 """The web application: collects the doors of every room. Nothing here decides anything."""
 
 import logging
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +16,7 @@ from moderation.accounts import auth
 from moderation.accounts.moderators import Passwords
 from moderation.accounts.views import accounts
 from moderation.comments.form_views import public
-from moderation.comments.views import api
+from moderation.comments.views import api, gathered_intake, many
 from moderation.comments.webhook_views import webhooks
 from moderation.db import Database
 from moderation.dispatch import CelerySender, Sender
@@ -42,15 +43,19 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     app.config["MAX_FORM_PARTS"] = 50
     app.extensions["settings"] = settings
     app.extensions["secret"] = settings.key()
+    app.extensions["likely_keys"] = {}
     app.extensions["passwords"] = Passwords(fast=settings.test_fast_hash)
     app.extensions["database"] = Database(
         settings.database, info={"sender": sender or CelerySender(settings)}, pool_size=settings.web_threads + 2
     )
+    app.extensions["intake"] = gathered_intake(settings, app.extensions["secret"], app.extensions["database"])
+    # Half of the threads at most may stand and wait for a verdict: the others go on taking comments in.
+    app.extensions["waiting"] = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]  # Flask's documented way
     i18n.init_app(app)
-    for blueprint in (health, api, webhooks, public, accounts, review, openapi.docs):
+    for blueprint in (health, api, many, webhooks, public, accounts, review, openapi.docs):
         app.register_blueprint(blueprint)
     if settings.demo:
         # The demo is a guest: an installation without it never loads it.
@@ -87,7 +92,7 @@ def _refused(error: ModerationError) -> Response:
 
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
-        limit = web.settings().max_body_bytes
+        limit = request.max_content_length or web.settings().max_body_bytes
         return _refused(TooLarge(f"The body is larger than {limit} bytes.", details={"max_bytes": limit}))
     if error.code == 404:
         return _refused(NotFound("There is nothing under this address."))

@@ -15,11 +15,12 @@ from sqlalchemy.orm import Session
 
 from moderation import dispatch, queues
 from moderation.accounts.models import Site
-from moderation.comments import authors, intake, status
-from moderation.comments.intake import CommentInput, Taken
-from moderation.comments.models import Author, Comment, Revision
+from moderation.comments import authors, intake, status, storing, story_rules
+from moderation.comments.intake import CommentInput, Taken, TextInput
+from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import Database, utcnow
 from moderation.delivery import outbox
+from moderation.errors import ModerationError
 from moderation.policy import rules
 from moderation.policy import store as policies
 from moderation.policy.document import HOLD
@@ -35,8 +36,28 @@ from moderation.signals import SIGNALS
 
 log = logging.getLogger(__name__)
 
+STAFF = "staff"
+"""Origin of the decision on what the site's own people write: it needs no judgement."""
+
 BATCH = 16
 """Texts that one claim takes: enough to fill a model's batch, few enough to finish far inside the lease."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What a sender is told: the comment's id, status and revision as they stood when it was stored, and what intake
+    did (see intake.Taken)."""
+
+    comment_id: int
+    status: str
+    revision: int
+    outcome: str
+
+
+def receipt(taken: Taken) -> Receipt:
+    """What a sender is told of `taken`."""
+    comment = taken.comment
+    return Receipt(comment.id, comment.status, comment.revision, taken.outcome)
 
 
 def take_in(
@@ -44,6 +65,71 @@ def take_in(
 ) -> Taken:
     """Store a comment of the API or the form and ask for its judgement. Raises what intake.accept raises."""
     return _follow(session, intake.accept(session, site, given, source=source, secret=key, now=now), settings, now)
+
+
+def take_in_many(
+    session: Session,
+    site: Site,
+    given: Sequence[CommentInput],
+    *,
+    source: str,
+    settings: Settings,
+    key: bytes,
+    now: datetime,
+) -> list[Receipt | ModerationError]:
+    """Store many comments of one site in few statements: per item what came of it, or why it was refused.
+
+    One that is refused harms no other. The same item twice, in one call or in two, is stored once.
+    """
+    answers: dict[int, Receipt | ModerationError] = {}
+    scorers = registry.required_scorers(settings)
+    plain = [n for n, item in enumerate(given) if scorers and not intake.is_staff(site, item.author)]
+    made = storing.store_new(session, site, [given[n] for n in plain], source=source, secret=key, now=now)
+    if made:
+        work.add_new(session, list(made.values()), scorers, now)
+        dispatch.nudge(session, *(queues.SCORER_TASKS[name] for name in scorers))
+    for position, comment_id in made.items():
+        answers[plain[position]] = Receipt(comment_id, status.PENDING, 1, "created")
+    rest = [n for n in range(len(given)) if n not in answers]
+    for position, same in storing.find_same(session, site, [given[n] for n in rest]).items():
+        answers[rest[position]] = Receipt(same.comment_id, same.status, same.revision, "unchanged")
+    for n, item in enumerate(given):
+        if n not in answers:  # of the site's own staff, in conflict, withdrawn, or there is no scorer to wait for
+            answers[n] = _take_in_alone(session, site, item, source=source, settings=settings, key=key, now=now)
+    return [answers[n] for n in range(len(given))]
+
+
+def _take_in_alone(
+    session: Session, site: Site, given: CommentInput, *, source: str, settings: Settings, key: bytes, now: datetime
+) -> Receipt | ModerationError:
+    try:
+        with session.begin_nested():
+            taken = take_in(session, site, given, source=source, settings=settings, key=key, now=now)
+    except ModerationError as error:
+        return error
+    return receipt(taken)
+
+
+def edit(
+    session: Session,
+    site: Site,
+    comment: Comment,
+    given: TextInput,
+    *,
+    settings: Settings,
+    key: bytes,
+    now: datetime,
+    tag: str,
+) -> Taken:
+    """Give a comment a new text and ask for its judgement. Raises what intake.edit raises."""
+    return _follow(session, intake.edit(session, site, comment, given, secret=key, now=now, tag=tag), settings, now)
+
+
+def withdraw(
+    session: Session, site: Site, comment: Comment, *, settings: Settings, key: bytes, now: datetime, tag: str
+) -> Taken:
+    """Take a comment back: nothing is judged or told of it any more."""
+    return _follow(session, intake.withdraw(session, site, comment, secret=key, now=now, tag=tag), settings, now)
 
 
 def take_event(
@@ -69,7 +155,10 @@ def _follow(session: Session, taken: Taken, settings: Settings, now: datetime) -
     if taken.outcome == "withdrawn":
         work.drop(session, comment.id)
         outbox.withdraw(session, comment.id, now)
-    if taken.to_judge:
+    if taken.to_judge and comment.staff:
+        work.drop(session, comment.id)  # of an older text
+        decisions.decide(session, comment, "approve", Decider(origin=STAFF), seen_version=comment.version, now=now)
+    elif taken.to_judge:
         scorers = registry.required_scorers(settings)
         work.add(session, comment.id, comment.revision, scorers, now)
         states = work.states(session, comment.id, comment.revision)
@@ -267,6 +356,8 @@ def _facts(
     found_links = max((item.score.facts.get("links", 0) for item in stored), default=0)
     author = session.get(Author, comment.author_id) if comment.author_id else None
     approved = authors.record_of(session, author.id)[0] if author is not None and author.external_id else 0
+    site = session.get_one(Site, comment.site_id)
+    story = session.get(Story, comment.story_id) if comment.story_id and story_rules.any_in(site) else None
     return Facts(
         signals={
             signal: Measured(
@@ -291,6 +382,9 @@ def _facts(
         supported=any(item.score.supported for item in stored),
         failed=failed,
         waiting=waiting,
+        # As it was when the text came: a queue that is slow must not close a story on those who were in time.
+        story_closed=story is not None and story_rules.is_closed(site, story, revision.created_at),
+        premoderated_section=story_rules.premoderated_section(site, story) if story is not None else None,
     )
 
 

@@ -12,7 +12,7 @@ from moderation.settings import Settings, load
 from moderation.watchdog import watch_parent
 
 BODY_MARGIN = 64 * 1024
-"""Bytes above `max_body_bytes` that waitress lets through: the application's own refusal names the limit, waitress's
+"""Bytes above the largest body that waitress lets through: the application's own refusal names the limit, waitress's
 does not."""
 
 
@@ -25,7 +25,7 @@ def serve(settings: Settings) -> None:
         port=settings.port,
         threads=settings.web_threads,
         ident=None,
-        max_request_body_size=settings.max_body_bytes + BODY_MARGIN,
+        max_request_body_size=max(settings.max_body_bytes, settings.max_batch_bytes) + BODY_MARGIN,
         channel_timeout=30,
         # The application believes X-Forwarded headers of exactly `trusted_proxies` proxies; with none, nobody may send
         # them.

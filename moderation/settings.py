@@ -2,12 +2,13 @@
 
 import ipaddress
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from moderation.errors import SettingsError
 
@@ -77,6 +78,80 @@ def _path(text: str) -> Path:
     return Path(text).expanduser().absolute()
 
 
+@dataclass(frozen=True, slots=True)
+class MailServer:
+    """Where mail is handed over. `tls` is `implicit` (from the first byte), `starttls` (required) or `none`."""
+
+    host: str
+    port: int
+    tls: str
+    user: str
+    password: str = field(repr=False)
+
+
+_LOOPBACK_HOSTS = ("localhost", "127.0.0.1", "::1")
+_MAIL_ADDRESS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+@[A-Za-z0-9][A-Za-z0-9.-]*")
+
+
+def mail_server(text: str) -> MailServer:
+    """The parts of `smtp://user:password@host:587?tls=starttls|none` or `smtps://user:password@host:465`.
+
+    TLS is required unless `tls=none` is said, and a password goes without it to this machine only. Raises ValueError
+    with a clause that repeats nothing of `text`.
+    """
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname or "", parts.port
+        options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
+        user, password = unquote(parts.username or "", errors="strict"), unquote(parts.password or "", errors="strict")
+    except ValueError:  # its message may repeat a part of the password
+        raise ValueError("cannot be read; write special characters of the password as %40, %2F and so on") from None
+    if parts.scheme not in ("smtp", "smtps") or not host or parts.path not in ("", "/") or parts.fragment or port == 0:
+        raise ValueError("is not of the form smtp://user:password@host:587 or smtps://user:password@host:465")
+    if parts.scheme == "smtps":
+        options.setdefault("tls", "implicit")
+    tls = options.pop("tls", "starttls")
+    if options or tls not in (("implicit",) if parts.scheme == "smtps" else ("starttls", "none")):
+        raise ValueError("knows no options but tls=starttls and tls=none, and those after smtp:// only")
+    if password and not user:
+        raise ValueError("has a password without a user")
+    if password and tls == "none" and host not in _LOOPBACK_HOSTS:
+        raise ValueError("would send the password without TLS; only a server on this machine may have tls=none")
+    return MailServer(host, port or (465 if tls == "implicit" else 587), tls, user, password)
+
+
+def _mail_server(text: str) -> str:
+    mail_server(text)
+    return text
+
+
+def _address(text: str) -> str:
+    if not _MAIL_ADDRESS.fullmatch(text) or len(text) > 254:
+        raise ValueError("is not an e-mail address such as redaksi@warta.example")
+    return text
+
+
+def _addresses(text: str) -> tuple[str, ...]:
+    parts = tuple(part.strip() for part in text.split(",") if part.strip())
+    for part in parts:
+        try:
+            _address(part)
+        except ValueError as error:
+            raise ValueError(f"names {part!r}, which {error}") from None
+    return parts
+
+
+def _webhook(text: str) -> str:
+    try:
+        parts = urlsplit(text)
+        good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # its message may repeat a part of the address, and the address is the password
+        good = False
+    if not good or "@" in parts.netloc:
+        raise ValueError("is not an http or https address without a user name")
+    return text
+
+
 def setting(default: Any, parse: Callable[[str], Any], doc: str, env: str = "", secret: bool = False) -> Any:
     """A field of Settings: its default, how it is read, and the sentence that the documentation prints."""
     return field(default=default, metadata={"parse": parse, "doc": doc, "env": env, "secret": secret})
@@ -105,10 +180,22 @@ class Settings:
     form_site_per_minute: int = setting(600, _int(1, 100_000), "Form comments that one site takes in a minute.")
     form_min_seconds: int = setting(2, _int(0, 600), "A form sent faster than this is held.")
     max_body_bytes: int = setting(256 * 1024, _int(1024, 16 * 1024 * 1024), "Largest request body.")
+    max_batch_bytes: int = setting(
+        8 * 1024 * 1024, _int(1024, 64 * 1024 * 1024), "Largest body of a batch of comments."
+    )
     trusted_proxies: int = setting(0, _int(0, 10), "Number of proxies in front whose X-Forwarded headers are believed.")
     secure_cookies: bool = setting(False, _bool, "Send cookies over https only; on when the public URL is https.")
     web_threads: int = setting(8, _int(1, 128), "Threads of the web server.")
     session_hours: int = setting(12, _int(1, 24 * 90), "Hours after which a moderator logs in again.")
+    smtp_url: str = setting(
+        "", _mail_server, "Mail server for alerts, smtp://user:password@host:587 or smtps://…:465.", secret=True
+    )
+    alert_to: tuple[str, ...] = setting((), _addresses, "Who gets alerts by e-mail (comma list).")
+    alert_from: str = setting("", _address, "Sender of alerts; empty: the mail server's user, or the first recipient.")
+    alert_webhook: str = setting("", _webhook, "Slack-shaped webhook that gets alerts.", secret=True)
+    alert_language: str = setting("id", _choice("id", "en"), "Language of alerts: id or en.")
+    alert_repeat_minutes: int = setting(240, _int(10, 10_080), "Minutes until an alert that lasts is told again.")
+    alert_held_minutes: int = setting(60, _int(0, 10_080), "Minutes held before a comment is an alert; 0: never.")
     demo: bool = setting(True, _bool, "Serve the demo article under /demo.")
     test_fast_hash: bool = setting(False, _bool, "Cheap password hashes, for tests only.")
 

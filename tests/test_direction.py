@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = [
-    {"settings", "errors", "queues", "signals", "signing", "parsing", "nudgefs"},
+    {"settings", "errors", "queues", "signals", "signing", "parsing", "nudgefs", "gathering"},
     {"db"},
     {"dispatch"},
     {"accounts"},

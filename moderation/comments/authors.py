@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import ipaddress
 from datetime import datetime
+from typing import Protocol
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -33,24 +34,35 @@ def network_of(address: str) -> str:
     return str(ipaddress.ip_network(f"{ip}/{24 if ip.version == 4 else 48}", strict=False))
 
 
-def find_or_add(
-    session: Session,
-    *,
-    site_id: int,
-    external_id: str | None,
-    email: str | None,
-    name: str,
-    secret: bytes,
-    now: datetime,
-) -> Author:
+class Claims(Protocol):
+    """What a door says of an author (intake.AuthorInput)."""
+
+    @property
+    def name(self) -> str:
+        """The name under the comment."""
+
+    @property
+    def external_id(self) -> str | None:
+        """The site's own id of the reader."""
+
+    @property
+    def email(self) -> str | None:
+        """An e-mail that nobody has checked."""
+
+
+def identity_of(site_id: int, claims: Claims, secret: bytes) -> str:
+    """What tells authors of a site apart: see models.Author."""
+    if claims.external_id:
+        return f"x:{claims.external_id}"
+    if claims.email:
+        return f"e:{email_hash(secret, site_id, claims.email)}"
+    return f"n:{claims.name.strip().lower()[:245]}"
+
+
+def find_or_add(session: Session, site_id: int, claims: Claims, *, secret: bytes, now: datetime) -> Author:
     """The author that these claims name, made where there is none yet. An e-mail is a claim: see models.Author."""
-    hashed = email_hash(secret, site_id, email) if email else None
-    if external_id:
-        identity = f"x:{external_id}"
-    elif hashed:
-        identity = f"e:{hashed}"
-    else:
-        identity = f"n:{name.strip().lower()[:245]}"
+    hashed = email_hash(secret, site_id, claims.email) if claims.email else None
+    identity = identity_of(site_id, claims, secret)
     wanted = select(Author).where(Author.site_id == site_id, Author.identity == identity)
     author = session.scalar(wanted)
     if author is not None:
@@ -62,7 +74,7 @@ def find_or_add(
         Author,
         site_id=site_id,
         identity=identity,
-        external_id=external_id,
+        external_id=claims.external_id,
         email_hash=hashed,
         first_seen_at=now,
     )

@@ -6,6 +6,7 @@ The same again answers as the first did; events of one comment may come in any o
 import hashlib
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
@@ -26,17 +27,31 @@ class StoryInput:
     external_id: str
     url: str
     title: str
+    section: str | None = None
+    published_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorInput:
-    """The reader as the site names them. `ip` and `email` are kept as keyed hashes only."""
+    """The reader as the site names them. `ip` and `email` are kept as keyed hashes only.
+
+    `staff`: the site says that this is one of its own people; only a door that knows the site may set it.
+    """
 
     name: str
     external_id: str | None = None
     email: str | None = None
     url: str | None = None
     ip: str | None = None
+    staff: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TextInput:
+    """The new text of a known comment. `format` is `plain` or `html`."""
+
+    text: str
+    format: str = "plain"
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,13 +141,39 @@ def apply_event(
     return _apply(session, site, comment, kind, key, given, secret=secret, now=now)
 
 
+def edit(
+    session: Session, site: Site, comment: Comment, given: TextInput, *, secret: bytes, now: datetime, tag: str
+) -> Taken:
+    """Give a comment a new text, as the site's server asks; the same text again is `unchanged`.
+
+    Raises Conflict for a comment that the site has withdrawn: only a new comment.created brings it back.
+    """
+    if comment.status == status.WITHDRAWN:
+        raise Conflict("The site has withdrawn this comment.", details={"what": "withdrawn"})
+    key = ordering.next_key(_orders(comment), now, tag)
+    return _apply(session, site, comment, "updated", key, given, secret=secret, now=now)
+
+
+def withdraw(session: Session, site: Site, comment: Comment, *, secret: bytes, now: datetime, tag: str) -> Taken:
+    """Take a comment back, as the site's server asks; again is the same."""
+    if comment.status == status.WITHDRAWN:
+        return Taken(comment, "withdrawn")
+    key = ordering.next_key(_orders(comment), now, tag)
+    return _apply(session, site, comment, "deleted", key, None, secret=secret, now=now)
+
+
+def find(session: Session, site_id: int, external_id: str) -> Comment | None:
+    """A comment by the site's own id, locked for a change."""
+    return _find(session, site_id, external_id, lock=True)
+
+
 def _apply(
     session: Session,
     site: Site,
     comment: Comment,
     kind: str,
     key: str,
-    given: CommentInput | None,
+    given: CommentInput | TextInput | None,
     *,
     secret: bytes,
     now: datetime,
@@ -148,7 +189,8 @@ def _apply(
     if newest and given is not None:
         current = current_revision(session, comment)
         text_changed = current is None or not _same_text(current, given)
-        _describe(session, site, comment, given, secret=secret, now=now)
+        if isinstance(given, CommentInput):
+            _describe(session, site, comment, given, secret=secret, now=now)
         if text_changed:
             number = comment.revision + 1 if current is not None else max(1, comment.revision)
             session.add(_revision(comment.id, number, given, now))
@@ -213,29 +255,49 @@ def _moved(done: bool) -> None:
         raise Conflict("The comment changed in the same moment; send the event again.")
 
 
-def _display(given: CommentInput) -> tuple[str, str | None, int]:
+def is_staff(site: Site, author: AuthorInput) -> bool:
+    """Whether the site's own people wrote this: by the role that the site's key vouches for, or by its list of ids."""
+    return author.staff or (author.external_id is not None and author.external_id in site.staff_ids)
+
+
+def story_differs(known: Any, given: StoryInput) -> bool:
+    """Whether the site describes a story anew. What it leaves out (section, date) stays as it was."""
+    return (
+        (known.url, known.title) != (given.url, given.title)
+        or given.section not in (None, known.section)
+        or given.published_at not in (None, known.published_at)
+    )
+
+
+def display(given: CommentInput | TextInput) -> tuple[str, str | None, int]:
+    """The text that people and scorers read, the HTML as it was sent (None for plain text), and its links."""
     if given.format == "html":
         text, links = html.to_text(given.text)
         return text, given.text, links
     return given.text, None, 0
 
 
-def _same_text(current: Revision, given: CommentInput) -> bool:
-    text, raw, _ = _display(given)
+def _same_text(current: Revision, given: CommentInput | TextInput) -> bool:
+    text, raw, _ = display(given)
     return current.text == text and current.raw == raw
 
 
-def _revision(comment_id: int, number: int, given: CommentInput, now: datetime) -> Revision:
-    text, raw, links = _display(given)
-    return Revision(
-        comment_id=comment_id,
-        number=number,
-        text=text,
-        raw=raw,
-        links=links,
-        text_hash=text_hash(text),
-        created_at=now,
-    )
+def revision_values(comment_id: int, number: int, given: CommentInput | TextInput, now: datetime) -> dict[str, Any]:
+    """The columns of a revision."""
+    text, raw, links = display(given)
+    return {
+        "comment_id": comment_id,
+        "number": number,
+        "text": text,
+        "raw": raw,
+        "links": links,
+        "text_hash": text_hash(text),
+        "created_at": now,
+    }
+
+
+def _revision(comment_id: int, number: int, given: CommentInput | TextInput, now: datetime) -> Revision:
+    return Revision(**revision_values(comment_id, number, given, now))
 
 
 def _story(session: Session, site_id: int, given: StoryInput, now: datetime) -> Story:
@@ -249,11 +311,15 @@ def _story(session: Session, site_id: int, given: StoryInput, now: datetime) -> 
             external_id=given.external_id,
             url=given.url,
             title=given.title,
+            section=given.section,
+            published_at=given.published_at,
             created_at=now,
         )
         return session.scalars(wanted).one()  # ours, or that of a comment that was a moment earlier
-    if (story.url, story.title) != (given.url, given.title):
+    if story_differs(story, given):
         story.url, story.title = given.url, given.title
+        story.section = given.section or story.section
+        story.published_at = given.published_at or story.published_at
     return story
 
 
@@ -261,19 +327,12 @@ def _describe(
     session: Session, site: Site, comment: Comment, given: CommentInput, *, secret: bytes, now: datetime
 ) -> None:
     """All that is not the text: story, author, parent."""
-    author = authors.find_or_add(
-        session,
-        site_id=site.id,
-        external_id=given.author.external_id,
-        email=given.author.email,
-        name=given.author.name,
-        secret=secret,
-        now=now,
-    )
+    author = authors.find_or_add(session, site.id, given.author, secret=secret, now=now)
     comment.story_id = _story(session, site.id, given.story, now).id
     comment.author_id = author.id
     comment.author_name = given.author.name
     comment.author_url = given.author.url
+    comment.staff = is_staff(site, given.author)
     comment.language_hint = given.language
     comment.parent_external_id = given.parent_external_id
     comment.parent_id = None

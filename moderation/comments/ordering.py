@@ -35,6 +35,19 @@ def order_key(event_time: datetime, webhook_id: str, revision: int | None = None
     return f"t{max(0, microseconds):020d}|{webhook_id}"
 
 
+def next_key(orders: Orders, at: datetime, tag: str) -> str:
+    """The order of something that happens `at` without an event of its own (an edit by API): later than all so far.
+
+    Where the site counts revisions it counts as just after the newest; `tag` tells two at one moment apart.
+    """
+    seen = max(orders.content, orders.create, orders.delete)
+    microseconds = max(0, (at - EPOCH) // timedelta(microseconds=1))
+    place = seen.partition("|")[0]
+    if place.startswith("t") or not place:
+        place = max(place, f"t{microseconds:020d}")
+    return f"{place}|~{microseconds:020d}|{tag}"  # "~" sorts after every letter of a webhook id that senders use
+
+
 def same_kind(orders: Orders, key: str) -> bool:
     """Whether `key` orders as the comment's earlier events do (all by revision or all by time)."""
     seen = orders.content or orders.delete

@@ -7,11 +7,17 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 from moderation import parsing
 from moderation.comments import form
 from moderation.comments.html import to_text
-from moderation.comments.intake import AuthorInput, CommentInput, StoryInput
+from moderation.comments.intake import AuthorInput, CommentInput, StoryInput, TextInput
 from moderation.comments.status import STATUSES
 from moderation.errors import InvalidInput
 
 TEXT_BYTES = form.COMMENT_BYTES
+
+OUTCOMES = ("created", "revised", "unchanged", "ignored", "withdrawn")
+"""What intake did (intake.Taken)."""
+
+MAX_BATCH = 500
+"""Comments of one batch."""
 
 
 class Text(fields.String):
@@ -50,6 +56,8 @@ class StorySchema(Strict):
     external_id = Text(limit=255, required=True, metadata={"description": "The site's own id of the article."})
     url = fields.Url(required=True, schemes={"http", "https"}, require_tld=False, validate=validate.Length(max=2000))
     title = Text(limit=500, required=True)
+    section = Text(limit=100, allow_none=True, metadata={"description": "The section it stands in, such as `politik`."})
+    published_at = fields.AwareDateTime(format="iso", allow_none=True)
 
 
 class AuthorSchema(Strict):
@@ -61,6 +69,10 @@ class AuthorSchema(Strict):
     url = Text(limit=form.URL_BYTES, blank=True, allow_none=True)
     ip = fields.IP(allow_none=True)
     user_agent = Text(limit=1000, blank=True, allow_none=True)
+    role = fields.String(
+        validate=validate.OneOf(("reader", "staff")),
+        metadata={"description": "`staff`: one of the site's own people; approved at once and marked so."},
+    )
 
 
 class CommentSchema(Strict):
@@ -98,6 +110,7 @@ class CommentSchema(Strict):
                     email=(author.get("email") or "").strip() or None,
                     url=form.clean_url(author["url"]) if author.get("url") else None,
                     ip=str(ip) if ip is not None else None,
+                    staff=author.get("role") == "staff",
                 ),
                 text=data["text"],
                 format=data["format"],
@@ -106,6 +119,30 @@ class CommentSchema(Strict):
                 language=data.get("language"),
             ),
         }
+
+
+class BatchSchema(Strict):
+    """Up to 500 comments. Each is checked and answered for itself."""
+
+    comments = fields.List(
+        fields.Raw(allow_none=True),
+        required=True,
+        validate=validate.Length(1, MAX_BATCH),
+        metadata={"items": {"$ref": "#/components/schemas/Comment"}},
+    )
+
+
+class EditSchema(Strict):
+    """A new text: a new revision, judged anew. It counts as newer than everything that was sent before."""
+
+    text = Text(limit=TEXT_BYTES, multiline=True, required=True)
+    format = fields.String(load_default="plain", validate=validate.OneOf(("plain", "html")))
+
+    @post_load
+    def _make(self, data: dict[str, Any], **_: Any) -> dict[str, Any]:
+        if data["format"] == "html" and parsing.is_blank(to_text(data["text"])[0]):
+            raise ValidationError("The text is empty once its HTML is stripped.", field_name="text")
+        return {"text": TextInput(data["text"], data["format"])}
 
 
 class EventCommentSchema(CommentSchema):
@@ -140,11 +177,31 @@ class TakenSchema(Schema):
 
 
 class EventAnswerSchema(TakenSchema):
-    """What an event did."""
+    """What an event, an edit or a deletion did."""
 
-    outcome = fields.String(
-        required=True, validate=validate.OneOf(("created", "revised", "unchanged", "ignored", "withdrawn"))
-    )
+    outcome = fields.String(required=True, validate=validate.OneOf(OUTCOMES))
+
+
+class BatchItemSchema(Schema):
+    """What came of one comment of a batch: stored (`created`), known (`unchanged`, `withdrawn`), or `refused` with the
+    error that it would have got alone."""
+
+    index = fields.Integer(required=True)
+    external_id = fields.String(allow_none=True, required=True)
+    outcome = fields.String(required=True, validate=validate.OneOf((*OUTCOMES, "refused")))
+    id = fields.String(allow_none=True, required=True)
+    status = fields.String(allow_none=True, required=True)
+    revision = fields.Integer(allow_none=True, required=True)
+    error = fields.Nested(lambda: ErrorDetailSchema(), allow_none=True, required=True)
+
+
+class BatchAnswerSchema(Schema):
+    """One result per comment, in the order of the request, and how many were stored, known and refused."""
+
+    results = fields.List(fields.Nested(BatchItemSchema), required=True)
+    stored = fields.Integer(required=True)
+    known = fields.Integer(required=True)
+    refused = fields.Integer(required=True)
 
 
 class ReasonSchema(Schema):
@@ -160,7 +217,7 @@ class ReasonSchema(Schema):
 
 
 class DecisionSchema(Schema):
-    """The decision that stands."""
+    """The decision that stands. `by`: moderator, policy, staff (the author is one of the site) or import."""
 
     sequence = fields.Integer(required=True)
     action = fields.String(required=True)
@@ -178,6 +235,7 @@ class CommentStateSchema(Schema):
     revision = fields.Integer(required=True)
     version = fields.Integer(required=True)
     not_scored = fields.Boolean(required=True)
+    staff = fields.Boolean(required=True)
     language = fields.String(allow_none=True, required=True)
     reasons = fields.List(fields.Nested(ReasonSchema), required=True)
     scores = fields.Dict(keys=fields.String(), values=fields.Float(), required=True)
@@ -247,6 +305,20 @@ class RecentQuery(Schema):
     limit = fields.Integer(metadata={"description": "1 to 50; 5 unless told."})
 
 
+class WaitQuery(Schema):
+    """How long to wait for the verdict."""
+
+    wait = fields.Integer(
+        metadata={"description": "Milliseconds, 0 to 2000: 200 with the verdict if it comes in time, else 202."}
+    )
+
+
+class WhichQuery(Schema):
+    """Which comment, where the site knows only its own id."""
+
+    external_id = fields.String(metadata={"description": "The site's own id of the comment."})
+
+
 class FormSchema(Schema):
     """The browser form, with WordPress's field names. Unknown fields are carried past."""
 
@@ -300,6 +372,7 @@ class TokenSchema(Schema):
     """A timing token for the form."""
 
     token = fields.String(required=True)
+    closed = fields.Boolean(required=True, metadata={"description": "The story takes no more comments."})
 
 
 class ErrorDetailSchema(Schema):

@@ -1,23 +1,44 @@
 """The comment API of a site's server: `/api/v1/comments`, with the site's key."""
 
-from typing import Any
+import threading
+import time
+from collections.abc import Sequence
+from secrets import token_hex
+from typing import Any, cast
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from moderation import pipeline, web
+from moderation.accounts import sites
 from moderation.accounts.models import Site
-from moderation.comments import reading, schemas
+from moderation.comments import intake, reading, schemas
+from moderation.comments.intake import CommentInput
 from moderation.comments.models import Comment
-from moderation.db import utcnow
-from moderation.errors import InvalidInput, NotFound
+from moderation.comments.status import PENDING
+from moderation.db import Database, utcnow
+from moderation.errors import InvalidInput, ModerationError, NotAuthenticated, NotFound, Unavailable
+from moderation.gathering import Gathering
 from moderation.review import decisions, evidence
+from moderation.settings import Settings
 
 COMMENT = schemas.CommentSchema()
 """Made once: making a schema costs more than loading with it, and loading keeps nothing in it."""
 
 api = Blueprint("comments", __name__, url_prefix="/api/v1/comments")
+
+many = Blueprint("many_comments", __name__, url_prefix="/api/v1")
+
+BATCH, EDIT = schemas.BatchSchema(), schemas.EditSchema()
+
+LOOK_SECONDS = 0.025
+"""How often a waiting request looks whether its comment is judged."""
+
+MAX_WAIT = 2000
+"""Longest time (ms) that a request may wait for its verdict."""
+
+NOT_FOUND: tuple[str, Any] = ("There is no such comment on this site.", schemas.ErrorSchema)
 
 ERRORS: dict[int, tuple[str, Any]] = {
     400: ("The body cannot be read.", schemas.ErrorSchema),
@@ -34,24 +55,169 @@ ERRORS: dict[int, tuple[str, Any]] = {
     tag="comments",
     security="key",
     body=schemas.CommentSchema,
+    query=schemas.WaitQuery,
     answers={
         202: ("Stored; its judgement follows.", schemas.TakenSchema),
-        200: ("Known already: the answer of the first time.", schemas.TakenSchema),
+        200: (
+            "Known already: the answer of the first time. With `wait`: the verdict, as GET answers.",
+            schemas.TakenSchema,
+        ),
         409: ("Known with another text; the revision is named.", schemas.ErrorSchema),
         **ERRORS,
     },
 )
 def create() -> Response:
-    """Store a comment and ask for its judgement."""
-    with web.database().reading() as session:  # a wrong key costs no write lock and no parsing
-        site = web.site_of_key(session)
+    """Store a comment and ask for its judgement; wait a moment for it, where the site wants that."""
+    key = web.likely_key()  # a wrong key costs no write lock and no parsing
+    wait = web.query_int("wait", 0, 0, MAX_WAIT)
     given = web.json_body(COMMENT)["comment"]
+    stored = _intake().submit((key, given))
+    if wait:
+        judged = _verdict(stored.comment_id, wait / 1000)
+        if judged is not None:
+            return web.answer(judged)
+    return web.answer(receipt_body(stored), 202 if stored.outcome in ("created", "revised") else 200)
+
+
+@many.post("/comments:batch")
+@web.documented(
+    summary="Send up to 500 comments",
+    tag="comments",
+    security="key",
+    body=schemas.BatchSchema,
+    answers={200: ("One result per comment: a bad one harms no other.", schemas.BatchAnswerSchema), **ERRORS},
+)
+def create_many() -> Response:
+    """Store what is right, name what is wrong, item by item."""
+    key = web.likely_key()
+    items = web.json_body(BATCH, max_bytes=web.settings().max_batch_bytes)["comments"]
+    given: dict[int, CommentInput] = {}
+    results: dict[int, pipeline.Receipt | ModerationError] = {}
+    for index, item in enumerate(items):
+        try:
+            given[index] = web.load(COMMENT, item)["comment"]
+        except ModerationError as error:
+            results[index] = error
     with web.database().transaction() as session:
-        taken = pipeline.take_in(
-            session, site, given, source="api", settings=web.settings(), key=web.secret(), now=utcnow()
-        )
-        body = taken_body(taken.comment)
-    return web.answer(body, 202 if taken.outcome in ("created", "revised") else 200)
+        site = sites.by_key(session, key)
+        stored = _take_in(session, site, list(given.values()), web.settings(), web.secret())
+    results |= zip(given, stored, strict=True)
+    lines = [_batch_item(index, item, results[index]) for index, item in enumerate(items)]
+    outcomes = [line["outcome"] for line in lines]
+    new, refused = outcomes.count("created") + outcomes.count("revised"), outcomes.count("refused")
+    return web.answer({"results": lines, "stored": new, "known": len(lines) - new - refused, "refused": refused})
+
+
+@api.patch("/<comment_id>")
+@web.documented(
+    summary="Edit a comment",
+    tag="comments",
+    security="key",
+    body=schemas.EditSchema,
+    answers={
+        202: ("A new revision is stored; its judgement follows.", schemas.EventAnswerSchema),
+        200: ("The text is as it was.", schemas.EventAnswerSchema),
+        404: NOT_FOUND,
+        409: ("The site has withdrawn the comment.", schemas.ErrorSchema),
+        **ERRORS,
+    },
+)
+def edit(comment_id: str) -> Response:
+    """A new text makes a new revision, which nobody has judged: it is not public until it is."""
+    return _change(comment_id)
+
+
+@api.patch("")
+@web.documented(
+    summary="Edit a comment, named by the site's own id",
+    tag="comments",
+    security="key",
+    body=schemas.EditSchema,
+    query=schemas.WhichQuery,
+    answers={
+        202: ("A new revision is stored; its judgement follows.", schemas.EventAnswerSchema),
+        200: ("The text is as it was.", schemas.EventAnswerSchema),
+        404: NOT_FOUND,
+        409: ("The site has withdrawn the comment.", schemas.ErrorSchema),
+        **ERRORS,
+    },
+)
+def edit_by_external_id() -> Response:
+    """The same for a site that did not keep our id."""
+    return _change(None)
+
+
+@api.delete("/<comment_id>")
+@web.documented(
+    summary="Withdraw a comment",
+    tag="comments",
+    security="key",
+    answers={200: ("Withdrawn; again is the same.", schemas.EventAnswerSchema), 404: NOT_FOUND, 401: ERRORS[401]},
+)
+def delete(comment_id: str) -> Response:
+    """The site deleted the comment: a tombstone stays, nothing is judged or told any more."""
+    return _change(comment_id, delete=True)
+
+
+@api.delete("")
+@web.documented(
+    summary="Withdraw a comment, named by the site's own id",
+    tag="comments",
+    security="key",
+    query=schemas.WhichQuery,
+    answers={
+        200: ("Withdrawn; again is the same.", schemas.EventAnswerSchema),
+        404: NOT_FOUND,
+        401: ERRORS[401],
+        422: ERRORS[422],
+    },
+)
+def delete_by_external_id() -> Response:
+    """The same for a site that did not keep our id."""
+    return _change(None, delete=True)
+
+
+def _change(comment_id: str | None, *, delete: bool = False) -> Response:
+    web.likely_key()
+    text = None if delete else web.json_body(EDIT)["text"]
+    with web.database().transaction() as session:
+        site = web.site_of_key(session)
+        comment = _named(session, site, comment_id)
+        common: dict[str, Any] = {
+            "settings": web.settings(),
+            "key": web.secret(),
+            "now": utcnow(),
+            "tag": token_hex(4),
+        }
+        if text is None:
+            taken = pipeline.withdraw(session, site, comment, **common)
+        else:
+            taken = pipeline.edit(session, site, comment, text, **common)
+        done = pipeline.receipt(taken)
+    return web.answer({**receipt_body(done), "outcome": done.outcome}, 202 if done.outcome == "revised" else 200)
+
+
+def _named(session: Session, site: Site, comment_id: str | None) -> Comment:
+    """The comment of the path or of `?external_id=`, locked. Raises NotFound, or InvalidInput when neither is there."""
+    if comment_id is None:
+        external_id = request.args.get("external_id", "")
+        if not external_id:
+            raise InvalidInput("Say which comment: ?external_id=<your own id>.", field="external_id")
+        comment = intake.find(session, site.id, external_id)
+    else:
+        comment = intake.find(session, site.id, _own(session, site, comment_id).external_id)
+    if comment is None:
+        raise NotFound("There is no such comment.")
+    return comment
+
+
+def _batch_item(index: int, item: Any, result: pipeline.Receipt | ModerationError) -> dict[str, Any]:
+    named = item.get("external_id") if isinstance(item, dict) else None
+    line: dict[str, Any] = {"index": index, "external_id": named if isinstance(named, str) else None}
+    if isinstance(result, ModerationError):
+        nothing = {"id": None, "status": None, "revision": None}
+        return {**line, "outcome": "refused", **nothing, **web.error_body(result)}
+    return {**line, "outcome": result.outcome, **receipt_body(result), "error": None}
 
 
 @api.get("/<comment_id>")
@@ -102,6 +268,68 @@ def recent() -> Response:
         return web.answer(recent_body(session, site))
 
 
+Sent = tuple[str, CommentInput]
+"""A comment as a request brought it: the key, and what was parsed."""
+
+
+def gathered_intake(settings: Settings, secret: bytes, db: Database) -> Gathering[Sent, pipeline.Receipt]:
+    """Where requests with one comment meet: those that come together are stored in one transaction.
+
+    The key is looked up in that very transaction, so that a revoked one stores nothing.
+    """
+
+    def store(sent: Sequence[Sent]) -> list[pipeline.Receipt | Exception]:
+        answers: dict[int, pipeline.Receipt | Exception] = {}
+        with db.transaction() as session:
+            for key in dict.fromkeys(key for key, _ in sent):
+                mine = [n for n, (other, _) in enumerate(sent) if other == key]
+                try:
+                    site = sites.by_key(session, key)
+                except NotAuthenticated as error:
+                    answers |= dict.fromkeys(mine, error)
+                    continue
+                stored = _take_in(session, site, [sent[n][1] for n in mine], settings, secret)
+                answers |= zip(mine, stored, strict=True)
+        return [answers[n] for n in range(len(sent))]
+
+    return Gathering(store, common=(Unavailable,))
+
+
+def _take_in(
+    session: Session, site: Site, given: Sequence[CommentInput], settings: Settings, secret: bytes
+) -> list[pipeline.Receipt | ModerationError]:
+    return pipeline.take_in_many(session, site, given, source="api", settings=settings, key=secret, now=utcnow())
+
+
+def _intake() -> Gathering[Sent, pipeline.Receipt]:
+    return cast("Gathering[Sent, pipeline.Receipt]", current_app.extensions["intake"])
+
+
+def _verdict(comment_id: int, seconds: float) -> dict[str, Any] | None:
+    """The comment's state once it is judged; None when that takes longer, or too many requests wait already."""
+    places: threading.BoundedSemaphore = current_app.extensions["waiting"]
+    if not places.acquire(blocking=False):
+        return None
+    try:
+        end = time.monotonic() + seconds
+        while True:
+            with web.database().reading() as session:  # a short look each time: no transaction stays open
+                comment = session.get(Comment, comment_id)
+                if comment is not None and comment.status != PENDING:
+                    return state(session, comment)
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            time.sleep(min(LOOK_SECONDS, left))
+    finally:
+        places.release()
+
+
+def receipt_body(receipt: pipeline.Receipt) -> dict[str, Any]:
+    """What intake answers."""
+    return {"id": str(receipt.comment_id), "status": receipt.status, "revision": receipt.revision}
+
+
 def taken_body(comment: Comment) -> dict[str, Any]:
     """What intake answers."""
     return {"id": str(comment.id), "status": comment.status, "revision": comment.revision}
@@ -116,6 +344,7 @@ def state(session: Session, comment: Comment) -> dict[str, Any]:
         "external_id": comment.external_id,
         "version": comment.version,
         "not_scored": comment.not_scored,
+        "staff": comment.staff,
         "language": comment.language,
         "reasons": list(known.reasons),
         "scores": dict(known.scores),
@@ -127,7 +356,7 @@ def state(session: Session, comment: Comment) -> dict[str, Any]:
             "sequence": last.sequence,
             "action": last.action,
             "reason": last.reason,
-            "by": "moderator" if last.moderator_id else "policy",
+            "by": decisions.made_by(last),
             "at": last.created_at,
         },
         "received_at": comment.received_at,

@@ -182,6 +182,13 @@ def latest(session: Session, comment_id: int) -> Decision | None:
     )
 
 
+def made_by(decision: Decision) -> str:
+    """Who decided, as a site is told: `moderator`, `staff` (the site's own people wrote it), `import` or `policy`."""
+    if decision.moderator_id is not None:
+        return "moderator"
+    return decision.origin if decision.origin in ("staff", "import") else "policy"
+
+
 def history(session: Session, comment_id: int) -> list[tuple[Decision, str | None]]:
     """Every decision on a comment, oldest first, with the moderator's name."""
     rows = session.execute(
@@ -219,7 +226,7 @@ def tell(
             "decision": {
                 "action": decision.action,
                 "reason": decision.reason,
-                "by": "moderator" if decision.moderator_id else "policy",
+                "by": made_by(decision),
                 "at": decision.created_at.isoformat().replace("+00:00", "Z"),
             },
             "reasons": [
@@ -229,6 +236,7 @@ def tell(
             "scorers": list(evidence.scorers),
             "policy_version": evidence.policy_version,
             "not_scored": comment.not_scored,
+            "staff": comment.staff,
             "language": comment.language,
         },
     }

@@ -4,8 +4,9 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import cast
 
-from sqlalchemy import ColumnElement, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, exists, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment, Revision
@@ -19,6 +20,10 @@ LEASE = timedelta(seconds=45)
 """Longer than a batch takes, shorter than the task's hard limit of 60 s."""
 
 DUE, LEASED, DONE, FAILED, DROPPED = "due", "leased", "done", "failed", "dropped"
+
+
+_FRESH = {"state": DUE, "attempts": 0, "error": ""}
+_INSERT = insert(cast(Table, Work.__table__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +59,16 @@ def add(session: Session, comment_id: int, revision: int, scorers: Iterable[str]
                 .values(state=DUE, attempts=0, due_at=now)
                 .execution_options(synchronize_session=False)
             )
+
+
+def add_new(session: Session, comment_ids: Sequence[int], scorers: Iterable[str], now: datetime) -> None:
+    """Ask `scorers` to judge the first revision of comments that were stored in this very transaction."""
+    rows = [
+        {"comment_id": number, "revision": 1, "scorer": scorer, "due_at": now, **_FRESH}
+        for scorer in scorers
+        for number in comment_ids
+    ]
+    session.connection().execute(_INSERT, rows)
 
 
 def drop(session: Session, comment_id: int) -> None:

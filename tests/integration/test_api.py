@@ -208,7 +208,7 @@ def test_errors_of_machines_are_json_and_of_people_pages(app: Flask) -> None:
     page = client.get("/nothing", headers={"Accept": "text/html"})
     assert page.status_code == 404
     assert page.mimetype == "text/html"
-    answer = client.delete("/api/v1/comments")
+    answer = client.put("/api/v1/comments")
     assert answer.status_code == 405
     assert "POST" in answer.headers["Allow"]
 

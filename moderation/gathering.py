@@ -1,0 +1,81 @@
+"""Work that arrives together is done together: threads that come while one is at work share the next round.
+
+A commit costs the same for one row as for many. Whoever finds nobody at work takes all that wait, does them in one go
+and hands each its answer; nobody waits for company, and there is no thread of its own to start, watch or lose.
+Known as flat combining (Hendler, Incze, Shavit, Tzafrir, SPAA 2010).
+"""
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
+
+
+@dataclass(slots=True)
+class _Slot(Generic[Item, Answer]):
+    item: Item
+    answer: Answer | None = None
+    error: Exception | None = None
+    done: bool = False
+
+    def settle(self, answer: Answer | Exception) -> None:
+        if isinstance(answer, Exception):
+            self.error = answer
+        else:
+            self.answer = answer
+        self.done = True
+
+
+class Gathering(Generic[Item, Answer]):
+    """Calls `act` with up to `limit` items at once and gives each caller the answer to its own.
+
+    `act` answers in the order of its items; an answer that is an exception is raised for its own item alone. When `act`
+    itself raises, its items are tried again one by one, so that one cannot spoil the others; not so for errors of the
+    kinds `common`, which concern all alike (a database that is away).
+    """
+
+    def __init__(
+        self,
+        act: Callable[[Sequence[Item]], Sequence[Answer | Exception]],
+        *,
+        common: tuple[type[Exception], ...] = (),
+        limit: int = 32,
+    ) -> None:
+        self._act, self._common, self._limit = act, common, limit
+        self._waiting: list[_Slot[Item, Answer]] = []
+        self._list = threading.Lock()
+        self._turn = threading.Lock()
+
+    def submit(self, item: Item) -> Answer:
+        """Have `item` done and return its answer. Raises what `act` raised or answered for it."""
+        slot: _Slot[Item, Answer] = _Slot(item)
+        with self._list:
+            self._waiting.append(slot)
+        with self._turn:
+            while not slot.done:
+                with self._list:
+                    round_, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+                self._do(round_)
+        if slot.error is not None:
+            raise slot.error
+        return slot.answer  # type: ignore[return-value]  # done without an error: there is an answer, be it None
+
+    def _do(self, slots: Sequence[_Slot[Item, Answer]]) -> None:
+        try:
+            answers = self._act([slot.item for slot in slots])
+            for slot, answer in zip(slots, answers, strict=True):
+                slot.settle(answer)
+        except Exception as error:  # whatever it was, each caller hears of it
+            if len(slots) == 1 or isinstance(error, self._common):
+                for slot in slots:
+                    slot.settle(error)
+            else:
+                for slot in slots:
+                    self._do([slot])
+        finally:
+            for slot in slots:
+                if not slot.done:  # the thread itself is being ended: nobody else may wait for it
+                    slot.settle(RuntimeError("the work was broken off"))
