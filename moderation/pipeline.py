@@ -6,9 +6,10 @@ about judging fails the comment goes to a person.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -20,21 +21,24 @@ from moderation.comments.intake import CommentInput, Taken, TextInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import Database, utcnow
 from moderation.delivery import outbox
-from moderation.errors import ModerationError
+from moderation.errors import ModerationError, Unavailable
 from moderation.policy import rules
 from moderation.policy import store as policies
-from moderation.policy.document import HOLD
+from moderation.policy.document import HOLD, Policy
 from moderation.policy.rules import Facts, Measured, Verdict
 from moderation.review import decisions, evidence
 from moderation.review.decisions import Decider
 from moderation.scoring import normalise, registry, work
 from moderation.scoring import store as scores
 from moderation.scoring.scorer import Scorer, TextScore
-from moderation.scoring.store import StoredScore
+from moderation.scoring.store import NewScore, StoredScore
 from moderation.settings import Settings
 from moderation.signals import SIGNALS
 
 log = logging.getLogger(__name__)
+
+Scored = tuple[work.Claimed, TextScore]
+Row = TypeVar("Row", Author, Site, Story)
 
 STAFF = "staff"
 """Origin of the decision on what the site's own people write: it needs no judgement."""
@@ -197,10 +201,23 @@ def score_due(db: Database, scorer: Scorer, settings: Settings) -> Round:
         log.warning("%s could not score %d texts: %s", scorer.name, len(batch), type(error).__name__)
         _give_back(db, batch, f"{type(error).__name__}: {error}")
         return Round(len(batch), True)
-    for item, result in zip(batch, results, strict=True):
-        with db.transaction() as session:
-            _store(session, item, scorer, result, settings)
+    _store_and_judge(db, list(zip(batch, results, strict=True)), scorer, settings)
     return Round(len(batch), True)
+
+
+def _store_and_judge(db: Database, scored: Sequence[Scored], scorer: Scorer, settings: Settings) -> None:
+    """One transaction for all; where one comment breaks it, each gets its own, so that it harms no other."""
+    try:
+        with db.transaction() as session:
+            _store(session, scored, scorer, settings)
+    except Unavailable:
+        raise
+    except Exception:  # whatever one comment brings about, the others must be judged
+        if len(scored) == 1:
+            raise
+        log.exception("a batch of %d could not be judged together, each is judged alone", len(scored))
+        for item in scored:
+            _store_and_judge(db, [item], scorer, settings)
 
 
 def _check_range(scorer: Scorer, result: TextScore) -> None:
@@ -214,54 +231,111 @@ def _give_back(db: Database, batch: Sequence[work.Claimed], error: str) -> None:
     with db.transaction() as session:
         for item in batch:
             if work.retry(session, item, error, now):
-                _judge_if_ready(session, item.comment_id, item.revision, now)
+                _judge_ready(session, [(item.comment_id, item.revision)], now)
 
 
-def _store(session: Session, item: work.Claimed, scorer: Scorer, result: TextScore, settings: Settings) -> None:
+def _store(session: Session, scored: Sequence[Scored], scorer: Scorer, settings: Settings) -> None:
     now = utcnow()
-    if not work.finish(session, item):
-        log.info("a result for work row %d came after its lease and is dropped", item.work_id)
-        return
-    scores.put(
-        session,
-        comment_id=item.comment_id,
-        revision=item.revision,
-        scorer=scorer.name,
-        version=scorer.version,
-        score=result,
-        now=now,
-    )
-    following = registry.follow_up(settings, result) if scorer.name == "builtin" else None
-    if following is not None:
-        work.add(session, item.comment_id, item.revision, (following,), now)
-        dispatch.nudge(session, queues.SCORER_TASKS[following])
-        return
-    _judge_if_ready(session, item.comment_id, item.revision, now)
+    ours = work.finish(session, [item for item, _ in scored])
+    kept = [(item, result) for item, result in scored if item.work_id in ours]
+    if len(kept) < len(scored):
+        log.info("%d results came after their lease and are dropped", len(scored) - len(kept))
+    new = [NewScore(item.comment_id, item.revision, result) for item, result in kept]
+    scores.put(session, scorer.name, scorer.version, new, now)
+    ready = []
+    for item, result in kept:
+        following = registry.follow_up(settings, result) if scorer.name == "builtin" else None
+        if following is None:
+            ready.append((item.comment_id, item.revision))
+        else:
+            work.add(session, item.comment_id, item.revision, (following,), now)
+            dispatch.nudge(session, queues.SCORER_TASKS[following])
+    _judge_ready(session, ready, now)
 
 
-def _judge_if_ready(session: Session, comment_id: int, revision: int, now: datetime) -> None:
-    comment = session.get(Comment, comment_id, with_for_update=True, populate_existing=True)
-    states = work.states(session, comment_id, revision)
-    if comment is None or comment.revision != revision or work.unfinished(states):
+def _judge_ready(session: Session, keys: Sequence[tuple[int, int]], now: datetime) -> None:
+    """Judge those revisions, (comment, number), that are current and that no scorer still has to look at."""
+    if not keys:
         return
-    judge(session, comment, states, now=now)
+    comments = session.scalars(
+        select(Comment)
+        .where(Comment.id.in_([comment_id for comment_id, _ in keys]))
+        .order_by(Comment.id)  # two workers that lock the same comments do so in the same order
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+    states = work.states_of(session, [comment.id for comment in comments])
+    wanted = set(keys)
+    ready = [
+        comment
+        for comment in comments
+        if (key := (comment.id, comment.revision)) in wanted and not work.unfinished(states.get(key, {}))
+    ]
+    known = Known.gather(session, ready)
+    for comment in ready:
+        judge(session, comment, states.get((comment.id, comment.revision), {}), now=now, known=known)
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What judging some comments takes, read at once: by comment id their scores and texts, by site its policy.
+
+    `around` holds their sites, stories and authors, so that the session has them at hand.
+    """
+
+    scores: Mapping[int, list[StoredScore]]
+    revisions: Mapping[int, Revision]
+    policies: Mapping[int, Policy]
+    approved: Mapping[int, int]
+    """Author id → comments of theirs that stand approved; of authors whom the site vouches for."""
+    around: Sequence[object]
+
+    @classmethod
+    def gather(cls, session: Session, comments: Sequence[Comment]) -> "Known":
+        """Read it."""
+        keys = [(comment.id, comment.revision) for comment in comments]
+        writers = _all(session, Author, {comment.author_id for comment in comments})
+        sites = _all(session, Site, {comment.site_id for comment in comments})
+        stories = _all(session, Story, {comment.story_id for comment in comments})
+        return cls(
+            scores=scores.of_revisions(session, keys),
+            revisions=intake.current_revisions(session, keys),
+            policies={site.id: policies.live(session, site.id) for site in sites},
+            approved=authors.approved_of(session, [author.id for author in writers if author.external_id]),
+            around=(*writers, *sites, *stories),
+        )
+
+
+def _all(session: Session, model: type[Row], ids: Collection[int | None]) -> Sequence[Row]:
+    wanted = sorted(number for number in ids if number is not None)
+    if not wanted:
+        return ()
+    return session.scalars(select(model).where(model.id.in_(wanted))).all()
 
 
 def judge(
-    session: Session, comment: Comment, states: Mapping[str, str], *, now: datetime, waiting: bool = False
+    session: Session,
+    comment: Comment,
+    states: Mapping[str, str],
+    *,
+    now: datetime,
+    waiting: bool = False,
+    known: Known | None = None,
 ) -> None:
     """Run the policy on what is known of the current revision, and hold or decide.
 
     `states`: how far each scorer's work on this revision is (work.states).
+    `known`: what was read of it together with others.
     `waiting`: the deadline has passed and a required scorer has not answered. A comment that a person has decided on
     keeps their decision, one the site withdrew stays withdrawn; the verdict is stored all the same.
     """
-    stored = scores.of_revision(session, comment.id, comment.revision)
-    revision = intake.current_revision(session, comment)
+    known = known or Known.gather(session, [comment])
+    stored = known.scores.get(comment.id, [])
+    revision = known.revisions.get(comment.id)
     if revision is None or comment.status == status.WITHDRAWN:
         return
-    policy = policies.live(session, comment.site_id)
-    verdict = rules.judge(policy, _facts(session, comment, revision, stored, states, waiting=waiting))
+    policy = known.policies[comment.site_id]
+    verdict = rules.judge(policy, _facts(session, comment, revision, known, states, waiting=waiting))
     row = policies.put_verdict(session, comment.id, comment.revision, verdict, now)
     found = {
         "priority": max((reason.weight for reason in verdict.reasons), default=0.0),
@@ -309,7 +383,7 @@ def overdue(db: Database, settings: Settings) -> int:
     touched = 0
     with db.transaction() as session:
         for comment_id, revision in work.exhausted(session, now):
-            _judge_if_ready(session, comment_id, revision, now)
+            _judge_ready(session, [(comment_id, revision)], now)
             touched += 1
         scorers = registry.required_scorers(settings)
         for comment_id, revision in work.without_work(session) if scorers else ():
@@ -339,12 +413,13 @@ def _facts(
     session: Session,
     comment: Comment,
     revision: Revision,
-    stored: Sequence[StoredScore],
+    known: Known,
     states: Mapping[str, str],
     *,
     waiting: bool,
 ) -> Facts:
     """What the rules may look at, as values."""
+    stored = known.scores.get(comment.id, [])
     failed = tuple(name for name, state in states.items() if state == work.FAILED)
     complete = bool(stored) and not failed and not work.unfinished(states)
     view = normalise.view(revision.text)
@@ -355,7 +430,6 @@ def _facts(
             domains[detail.lower()] = (*domains.get(detail.lower(), ()), (start, end))
     found_links = max((item.score.facts.get("links", 0) for item in stored), default=0)
     author = session.get(Author, comment.author_id) if comment.author_id else None
-    approved = authors.record_of(session, author.id)[0] if author is not None and author.external_id else 0
     site = session.get_one(Site, comment.site_id)
     story = session.get(Story, comment.story_id) if comment.story_id and story_rules.any_in(site) else None
     return Facts(
@@ -376,7 +450,7 @@ def _facts(
         domains=domains,
         hidden=max((item.score.facts.get("hidden", 0) for item in stored), default=0),
         author_keys=_author_keys(comment, author),
-        author_approved=approved,
+        author_approved=known.approved.get(comment.author_id or 0, 0),
         flags=tuple(flag for flag in comment.intake_flags.split(",") if flag),
         scored=complete and not waiting,
         supported=any(item.score.supported for item in stored),

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import ipaddress
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
 
@@ -90,3 +91,15 @@ def record_of(session: Session, author_id: int) -> tuple[int, int]:
     ).all()
     counts = {row.status: row[1] for row in rows}
     return counts.get(APPROVED, 0), counts.get(REJECTED, 0)
+
+
+def approved_of(session: Session, author_ids: Sequence[int]) -> dict[int, int]:
+    """How many comments of each author stand approved now; an author without any is not there."""
+    if not author_ids:
+        return {}
+    rows = session.execute(
+        select(Comment.author_id, func.count())
+        .where(Comment.author_id.in_(author_ids), Comment.status == APPROVED)
+        .group_by(Comment.author_id)
+    ).all()
+    return {row[0]: row[1] for row in rows}

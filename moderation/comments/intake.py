@@ -4,6 +4,7 @@ The same again answers as the first did; events of one comment may come in any o
 """
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -224,6 +225,13 @@ def current_revision(session: Session, comment: Comment) -> Revision | None:
     return session.scalar(
         select(Revision).where(Revision.comment_id == comment.id, Revision.number == comment.revision)
     )
+
+
+def current_revisions(session: Session, keys: Sequence[tuple[int, int]]) -> dict[int, Revision]:
+    """The texts of many comments, named as (comment, number of its current revision), by comment id."""
+    wanted = dict(keys)
+    rows = session.scalars(select(Revision).where(Revision.comment_id.in_(wanted))) if wanted else ()
+    return {row.comment_id: row for row in rows if row.number == wanted[row.comment_id]}
 
 
 def text_hash(text: str) -> str:

@@ -1,16 +1,22 @@
 """Scores, written once and read together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select
+from sqlalchemy import Table, select
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from moderation.db import insert_ignore
 from moderation.scoring.models import Score
 from moderation.scoring.scorer import Span, TextScore
 from moderation.signals import SIGNALS
+
+_INSERT = {
+    name: dialect.insert(cast(Table, Score.__table__)).on_conflict_do_nothing()
+    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,27 +28,38 @@ class StoredScore:
     score: TextScore
 
 
-def put(
-    session: Session, *, comment_id: int, revision: int, scorer: str, version: str, score: TextScore, now: datetime
-) -> bool:
-    """Keep a score. False when this version has judged this revision already: the first counts."""
-    return (
-        insert_ignore(
-            session,
-            Score,
-            comment_id=comment_id,
-            revision=revision,
-            scorer=scorer,
-            version=version,
-            language=score.language,
-            supported=score.supported,
-            reads_as=score.reads_as,
-            facts=dict(score.facts),
-            spans=[[span.start, span.end, span.kind, span.detail] for span in score.spans],
-            created_at=now,
-            **{name: score.signals.get(name) for name in SIGNALS},
-        )
-        is not None
+@dataclass(frozen=True, slots=True)
+class NewScore:
+    """What a scorer said of one revision."""
+
+    comment_id: int
+    revision: int
+    score: TextScore
+
+
+def put(session: Session, scorer: str, version: str, new: Sequence[NewScore], now: datetime) -> None:
+    """Keep the scores of one version of a scorer; where it has judged a revision already, the first counts."""
+    if not new:
+        return
+    connection = session.connection()
+    connection.execute(
+        _INSERT[connection.dialect.name],
+        [
+            {
+                "comment_id": item.comment_id,
+                "revision": item.revision,
+                "scorer": scorer,
+                "version": version,
+                "language": item.score.language,
+                "supported": item.score.supported,
+                "reads_as": item.score.reads_as,
+                "facts": dict(item.score.facts),
+                "spans": [[span.start, span.end, span.kind, span.detail] for span in item.score.spans],
+                "created_at": now,
+                **{name: item.score.signals.get(name) for name in SIGNALS},
+            }
+            for item in new
+        ],
     )
 
 

@@ -124,9 +124,21 @@ def any_due(session: Session, scorer: str, now: datetime) -> bool:
     )
 
 
-def finish(session: Session, claimed: Claimed) -> bool:
-    """Close a row that is still ours. False: the lease went to somebody else, and the result must be dropped."""
-    return _close(session, claimed, state=DONE, error="")
+def finish(session: Session, batch: Sequence[Claimed]) -> set[int]:
+    """Close the rows of a claim that are still ours and return their ids.
+
+    The lease of a row that is missing went to somebody else: its result must be dropped.
+    """
+    if not batch:
+        return set()
+    done = session.execute(
+        update(Work)
+        .where(Work.id.in_([item.work_id for item in batch]), Work.state == LEASED, Work.lease_token == batch[0].token)
+        .values(lease_token=None, lease_until=None, state=DONE, error="")
+        .returning(Work.id)
+        .execution_options(synchronize_session=False)
+    )
+    return set(done.scalars())
 
 
 def retry(session: Session, claimed: Claimed, error: str, now: datetime) -> bool:
@@ -156,10 +168,17 @@ def exhausted(session: Session, now: datetime) -> list[tuple[int, int]]:
 
 def states(session: Session, comment_id: int, revision: int) -> dict[str, str]:
     """Scorer → state of its work on this revision."""
-    rows = session.execute(
-        select(Work.scorer, Work.state).where(Work.comment_id == comment_id, Work.revision == revision)
-    ).all()
-    return {row.scorer: row.state for row in rows}
+    return states_of(session, [comment_id]).get((comment_id, revision), {})
+
+
+def states_of(session: Session, comment_ids: Sequence[int]) -> dict[tuple[int, int], dict[str, str]]:
+    """The same for every revision of many comments: (comment, revision) → scorer → state."""
+    found: dict[tuple[int, int], dict[str, str]] = {}
+    for row in session.execute(
+        select(Work.comment_id, Work.revision, Work.scorer, Work.state).where(Work.comment_id.in_(comment_ids))
+    ):
+        found.setdefault((row.comment_id, row.revision), {})[row.scorer] = row.state
+    return found
 
 
 def unfinished(known: Mapping[str, str]) -> bool:
