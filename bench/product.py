@@ -171,3 +171,12 @@ def answers(port: int, path: str) -> bool:
         return False
     finally:
         client.close()
+
+
+def listens(port: int) -> bool:
+    """Whether somebody takes connections at a local port."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False

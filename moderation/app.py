@@ -14,11 +14,16 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from moderation import i18n, openapi, web
 from moderation.accounts import auth
 from moderation.accounts.moderators import Passwords
+from moderation.accounts.site_views import site_pages
 from moderation.accounts.views import accounts
 from moderation.comments.form_views import public
+from moderation.comments.reading_views import api as reading_api
+from moderation.comments.reading_views import public as public_reading
 from moderation.comments.views import api, gathered_intake, many
 from moderation.comments.webhook_views import webhooks
 from moderation.db import Database
+from moderation.delivery.page_views import pages as delivery_pages
+from moderation.delivery.views import api as delivery
 from moderation.dispatch import CelerySender, Sender
 from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
 from moderation.health.views import health
@@ -43,7 +48,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     app.config["MAX_FORM_PARTS"] = 50
     app.extensions["settings"] = settings
     app.extensions["secret"] = settings.key()
-    app.extensions["likely_keys"] = {}
+    app.extensions["likely_sites"] = {}
     app.extensions["passwords"] = Passwords(fast=settings.test_fast_hash)
     app.extensions["database"] = Database(
         settings.database, info={"sender": sender or CelerySender(settings)}, pool_size=settings.web_threads + 2
@@ -55,7 +60,21 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]  # Flask's documented way
     i18n.init_app(app)
-    for blueprint in (health, api, many, webhooks, public, accounts, review, openapi.docs):
+    for blueprint in (
+        health,
+        api,
+        many,
+        reading_api,
+        webhooks,
+        public,
+        public_reading,
+        accounts,
+        site_pages,
+        review,
+        delivery,
+        delivery_pages,
+        openapi.docs,
+    ):
         app.register_blueprint(blueprint)
     if settings.demo:
         # The demo is a guest: an installation without it never loads it.

@@ -7,6 +7,8 @@ import click
 
 from moderation import __version__
 from moderation.accounts import commands as accounts
+from moderation.alerts import commands as alerts
+from moderation.archive import commands as archive
 from moderation.delivery import commands as delivery
 from moderation.errors import ModerationError
 from moderation.health import commands as health
@@ -20,7 +22,7 @@ def cli() -> None:
     """Reader comment moderation."""
 
 
-for room in (health, accounts, policy, scoring, delivery):
+for room in (health, accounts, policy, scoring, delivery, alerts, archive):
     room.register(cli)
 
 

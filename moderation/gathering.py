@@ -1,13 +1,13 @@
 """Work that arrives together is done together: threads that come while one is at work share the next round.
 
-A commit costs the same for one row as for many. Whoever finds nobody at work takes all that wait, does them in one go
-and hands each its answer; nobody waits for company, and there is no thread of its own to start, watch or lose.
-Known as flat combining (Hendler, Incze, Shavit, Tzafrir, SPAA 2010).
+A commit costs the same for one row as for many. Whoever finds nobody at work takes all that wait, does them in one go,
+hands each its answer and the lead to who waits longest; nobody waits for company, and there is no thread of its own to
+start, watch or lose. Known as flat combining (Hendler, Incze, Shavit, Tzafrir, SPAA 2010).
 """
 
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -20,6 +20,7 @@ class _Slot(Generic[Item, Answer]):
     answer: Answer | None = None
     error: Exception | None = None
     done: bool = False
+    woken: threading.Event = field(default_factory=threading.Event)
 
     def settle(self, answer: Answer | Exception) -> None:
         if isinstance(answer, Exception):
@@ -46,22 +47,36 @@ class Gathering(Generic[Item, Answer]):
     ) -> None:
         self._act, self._common, self._limit = act, common, limit
         self._waiting: list[_Slot[Item, Answer]] = []
-        self._list = threading.Lock()
-        self._turn = threading.Lock()
+        self._busy = False
+        self._lock = threading.Lock()
 
     def submit(self, item: Item) -> Answer:
         """Have `item` done and return its answer. Raises what `act` raised or answered for it."""
         slot: _Slot[Item, Answer] = _Slot(item)
-        with self._list:
+        with self._lock:
             self._waiting.append(slot)
-        with self._turn:
-            while not slot.done:
-                with self._list:
-                    round_, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
-                self._do(round_)
+            leads, self._busy = not self._busy, True
+        if not leads:
+            slot.woken.wait()  # done by another, or asked to lead the next round
+        if not slot.done:
+            self._lead()
         if slot.error is not None:
             raise slot.error
         return slot.answer  # type: ignore[return-value]  # done without an error: there is an answer, be it None
+
+    def _lead(self) -> None:
+        """Do one round, which holds the leader's own item, and hand the lead to who has waited longest."""
+        with self._lock:
+            round_, self._waiting = self._waiting[: self._limit], self._waiting[self._limit :]
+        try:
+            self._do(round_)
+        finally:
+            with self._lock:
+                self._busy = bool(self._waiting)
+                if self._waiting:
+                    self._waiting[0].woken.set()
+            for slot in round_:
+                slot.woken.set()
 
     def _do(self, slots: Sequence[_Slot[Item, Answer]]) -> None:
         try:

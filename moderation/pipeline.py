@@ -28,6 +28,7 @@ from moderation.policy.document import HOLD, Policy
 from moderation.policy.rules import Facts, Measured, Verdict
 from moderation.review import decisions, evidence
 from moderation.review.decisions import Decider
+from moderation.review.evidence import Evidence
 from moderation.scoring import normalise, registry, work
 from moderation.scoring import store as scores
 from moderation.scoring.scorer import Scorer, TextScore
@@ -212,12 +213,13 @@ def _store_and_judge(db: Database, scored: Sequence[Scored], scorer: Scorer, set
             _store(session, scored, scorer, settings)
     except Unavailable:
         raise
-    except Exception:  # whatever one comment brings about, the others must be judged
+    except Exception as error:  # whatever one comment brings about, the others must be judged
+        log.exception("%d comments could not be judged together", len(scored))
         if len(scored) == 1:
-            raise
-        log.exception("a batch of %d could not be judged together, each is judged alone", len(scored))
-        for item in scored:
-            _store_and_judge(db, [item], scorer, settings)
+            _give_back(db, [item for item, _ in scored], f"{type(error).__name__}: {error}")
+        else:
+            for one in scored:
+                _store_and_judge(db, [one], scorer, settings)
 
 
 def _check_range(scorer: Scorer, result: TextScore) -> None:
@@ -229,9 +231,33 @@ def _check_range(scorer: Scorer, result: TextScore) -> None:
 def _give_back(db: Database, batch: Sequence[work.Claimed], error: str) -> None:
     now = utcnow()
     with db.transaction() as session:
-        for item in batch:
-            if work.retry(session, item, error, now):
-                _judge_ready(session, [(item.comment_id, item.revision)], now)
+        failed = [item for item in batch if work.retry(session, item, error, now)]
+    for item in failed:
+        _judge_or_hold(db, item.comment_id, item.revision)
+
+
+def _judge_or_hold(db: Database, comment_id: int, revision: int, *, waiting: bool = False) -> None:
+    """Judge one comment; should that break, a person gets it, marked not scored."""
+    try:
+        with db.transaction() as session:
+            _judge_ready(session, [(comment_id, revision)], utcnow(), waiting=waiting)
+    except Unavailable:
+        raise
+    except Exception:  # a fault of ours must not keep a comment from people
+        log.exception("comment %d could not be judged and is held", comment_id)
+        with db.transaction() as session:
+            comment = session.get(Comment, comment_id, with_for_update=True)
+            if comment is not None and comment.status == status.PENDING:
+                decisions.decide(
+                    session,
+                    comment,
+                    HOLD,
+                    Decider(origin="deadline"),
+                    seen_version=comment.version,
+                    now=utcnow(),
+                    evidence=Evidence(),
+                    not_scored=True,
+                )
 
 
 def _store(session: Session, scored: Sequence[Scored], scorer: Scorer, settings: Settings) -> None:
@@ -253,8 +279,11 @@ def _store(session: Session, scored: Sequence[Scored], scorer: Scorer, settings:
     _judge_ready(session, ready, now)
 
 
-def _judge_ready(session: Session, keys: Sequence[tuple[int, int]], now: datetime) -> None:
-    """Judge those revisions, (comment, number), that are current and that no scorer still has to look at."""
+def _judge_ready(session: Session, keys: Sequence[tuple[int, int]], now: datetime, *, waiting: bool = False) -> None:
+    """Judge those revisions, (comment, number), that are current and that no scorer still has to look at.
+
+    `waiting`: their deadline has passed, so those that are still PENDING are judged whatever scorers have to do.
+    """
     if not keys:
         return
     comments = session.scalars(
@@ -269,11 +298,13 @@ def _judge_ready(session: Session, keys: Sequence[tuple[int, int]], now: datetim
     ready = [
         comment
         for comment in comments
-        if (key := (comment.id, comment.revision)) in wanted and not work.unfinished(states.get(key, {}))
+        if (key := (comment.id, comment.revision)) in wanted
+        and (comment.status == status.PENDING if waiting else not work.unfinished(states.get(key, {})))
     ]
     known = Known.gather(session, ready)
     for comment in ready:
-        judge(session, comment, states.get((comment.id, comment.revision), {}), now=now, known=known)
+        known_states = states.get((comment.id, comment.revision), {})
+        judge(session, comment, known_states, now=now, waiting=waiting, known=known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,16 +413,16 @@ def overdue(db: Database, settings: Settings) -> int:
     now = utcnow()
     touched = 0
     with db.transaction() as session:
-        for comment_id, revision in work.exhausted(session, now):
-            _judge_ready(session, [(comment_id, revision)], now)
-            touched += 1
+        spent = work.exhausted(session, now)
         scorers = registry.required_scorers(settings)
         for comment_id, revision in work.without_work(session) if scorers else ():
             work.add(session, comment_id, revision, scorers, now)
             touched += 1
+    for comment_id, revision in spent:
+        _judge_or_hold(db, comment_id, revision)
     with db.reading() as session:
-        late = session.scalars(
-            select(Comment.id)
+        late = session.execute(
+            select(Comment.id, Comment.revision)
             .where(
                 Comment.status == status.PENDING,
                 Comment.pending_since < now - timedelta(seconds=settings.score_deadline),
@@ -399,14 +430,9 @@ def overdue(db: Database, settings: Settings) -> int:
             .order_by(Comment.pending_since)
             .limit(500)
         ).all()
-    for comment_id in late:
-        with db.transaction() as session:
-            comment = session.get(Comment, comment_id, with_for_update=True)
-            if comment is not None and comment.status == status.PENDING:
-                states = work.states(session, comment.id, comment.revision)
-                judge(session, comment, states, now=utcnow(), waiting=True)
-                touched += 1
-    return touched
+    for row in late:
+        _judge_or_hold(db, row.id, row.revision, waiting=True)
+    return touched + len(spent) + len(late)
 
 
 def _facts(

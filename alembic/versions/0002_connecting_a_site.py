@@ -20,13 +20,39 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("subject", sa.String(length=80), nullable=False),
         sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("noticed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("since", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("sent_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("well_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("news_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("facts", sa.JSON(), nullable=False),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_alert_site_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
         sa.UniqueConstraint("kind", "subject", name=op.f("uq_alert_kind_subject")),
+    )
+    op.create_table(
+        "alert_notice",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("alert_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("channel", sa.String(length=20), nullable=False),
+        sa.Column("told_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["alert_id"], ["alert.id"], name=op.f("fk_alert_notice_alert_id"), ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_notice")),
+        sa.UniqueConstraint("alert_id", "channel", name=op.f("uq_alert_notice_alert_id_channel")),
+    )
+    op.create_table(
+        "alert_turn",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("name", sa.String(length=20), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("taken_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ok_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failing_since", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("error", sa.String(length=300), nullable=False),
+        sa.Column("recent", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_alert_turn")),
+        sa.UniqueConstraint("name", name=op.f("uq_alert_turn_name")),
     )
     op.create_table(
         "archive_import",
@@ -58,8 +84,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_queue_sample")),
         sa.UniqueConstraint("site_id", "at", name=op.f("uq_queue_sample_site_id_at")),
     )
+    with op.batch_alter_table("queue_sample", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_queue_sample_at"), ["at"], unique=False)
+
     with op.batch_alter_table("comment", schema=None) as batch_op:
         batch_op.add_column(sa.Column("staff", sa.Boolean(), nullable=False, server_default=sa.false()))
+        batch_op.drop_index("ix_comment_shown")
+        for column in ("site", "story"):
+            batch_op.create_index(
+                f"ix_comment_shown_{column}",
+                [f"{column}_id", "created_at", "id"],
+                sqlite_where=sa.text("shown = 1 OR shown_next = 1"),
+                postgresql_where=sa.text("shown OR shown_next"),
+            )
 
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.alter_column("comment_id", existing_type=sa.INTEGER(), nullable=True)
@@ -126,7 +163,13 @@ def downgrade() -> None:
         batch_op.alter_column("comment_id", existing_type=sa.INTEGER(), nullable=False)
 
     with op.batch_alter_table("comment", schema=None) as batch_op:
+        batch_op.drop_index("ix_comment_shown_story")
+        batch_op.drop_index("ix_comment_shown_site")
+        batch_op.create_index("ix_comment_shown", ["site_id", "shown_next", "id"])
         batch_op.drop_column("staff")
+
+    with op.batch_alter_table("queue_sample", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_queue_sample_at"))
 
     op.drop_table("queue_sample")
     with op.batch_alter_table("archive_import", schema=None) as batch_op:
@@ -134,4 +177,6 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_archive_import_fingerprint"))
 
     op.drop_table("archive_import")
+    op.drop_table("alert_turn")
+    op.drop_table("alert_notice")
     op.drop_table("alert")

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
@@ -31,6 +31,9 @@ KEY_HINT, SECRET_HINT = 9, 12
 """First characters of a key or a secret that tell it from the others: six random ones of some forty."""
 
 _HOST = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?|[0-9a-f:.]+")
+
+
+WRONG_KEY = "The API key is missing or not valid."
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,8 +203,26 @@ def by_key(session: Session, key: str) -> Site:
     """The site that an API key belongs to. Raises NotAuthenticated."""
     site = session.scalar(_BY_KEY, {"key_hash": _hash(key)})
     if site is None:
-        raise NotAuthenticated("The API key is missing or not valid.")
+        raise NotAuthenticated(WRONG_KEY)
     return site
+
+
+_ALIVE = (
+    select(SiteKey.key_hash)
+    .join(Site, SiteKey.site_id == Site.id)
+    .where(
+        SiteKey.key_hash.in_(bindparam("hashes", expanding=True)),
+        SiteKey.revoked_at.is_(None),
+        Site.disabled_at.is_(None),
+    )
+)
+
+
+def still_valid(session: Session, keys: Collection[str]) -> set[str]:
+    """Those of `keys` that are valid in this very transaction: one cheap question for many requests."""
+    hashes = {_hash(key): key for key in keys}
+    found = session.connection().execute(_ALIVE, {"hashes": list(hashes)}).scalars()
+    return {hashes[hashed] for hashed in found}
 
 
 def by_public_id(session: Session, public_id: str) -> Site:

@@ -18,19 +18,19 @@ from moderation.comments import form, reading, schemas
 from moderation.comments.form import FormFaults
 from moderation.comments.intake import CommentInput, StoryInput
 from moderation.comments.models import Story
-from moderation.comments.views import ERRORS, recent_body, thread_body
+from moderation.comments.views import ERRORS
 from moderation.db import utcnow
 from moderation.errors import MalformedInput, ModerationError, NotAllowed, NotFound
 
-public = Blueprint("public", __name__, url_prefix="/f/<public_id>")
 
-READ_SECONDS = 10
-"""How long a browser or a cache may keep what it read."""
+def browser_door(name: str) -> Blueprint:
+    """A blueprint under `/f/<public id>`: it finds the site (`g.site`), speaks its language, and answers its origins."""
+    door = Blueprint(name, __name__, url_prefix="/f/<public_id>")
+    door.url_value_preprocessor(_find_site)
+    door.after_request(_cors)
+    return door
 
-WAITING = "Your comment is awaiting moderation."
 
-
-@public.url_value_preprocessor
 def _find_site(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     g.public_id = (values or {}).pop("public_id", "")
     with web.database().reading() as session:
@@ -38,7 +38,6 @@ def _find_site(_endpoint: str | None, values: dict[str, Any] | None) -> None:
     i18n.for_reader(g.site.language, g.site.timezone)
 
 
-@public.after_request
 def _cors(response: Response) -> Response:
     response.vary.add("Origin")
     origin = request.headers.get("Origin")
@@ -51,6 +50,9 @@ def _cors(response: Response) -> Response:
     return response
 
 
+public = browser_door("public")
+
+
 @public.post("/comments")
 @web.documented(
     summary="Leave a reply: the browser form",
@@ -60,7 +62,11 @@ def _cors(response: Response) -> Response:
         202: ("Stored (for `Accept: application/json`).", schemas.FormTakenSchema),
         400: ("The form is not in UTF-8.", schemas.ErrorSchema),
         303: ("Stored; on to the story's page (for a form without script).", None),
-        403: ("A foreign origin, a forged token, or a reply to what is not shown.", schemas.ErrorSchema),
+        403: (
+            "A foreign origin, a forged token, a reply to what is not shown, or a story that takes no more comments "
+            "(`story_closed`).",
+            schemas.ErrorSchema,
+        ),
         404: ("There is no such site.", schemas.ErrorSchema),
         409: ("The same comment again.", schemas.ErrorSchema),
         413: ERRORS[413],
@@ -80,6 +86,7 @@ def submit() -> AnyResponse:
         with web.database().transaction() as session:
             now = utcnow()
             story = form.find_story(session, site, fields, now)
+        form.refuse_closed(site, story, now)
         flags = _flags(site, story)
         given = form.read(fields, request.remote_addr)
         with web.database().transaction() as session:
@@ -120,42 +127,6 @@ def submit() -> AnyResponse:
     return _taken(comment_id, status, story)
 
 
-@public.get("/comments")
-@web.documented(
-    summary="The approved comments of a story, threaded, without a key",
-    tag="browsers",
-    query=schemas.ThreadQuery,
-    answers={
-        200: ("A page of the thread; cacheable, with an ETag.", schemas.ThreadSchema),
-        304: ("The page has not changed.", None),
-        404: ("There is no such site.", schemas.ErrorSchema),
-        422: ERRORS[422],
-    },
-)
-def listing() -> Response:
-    """A page of a story's thread; no e-mail, no address."""
-    with web.database().reading() as session:
-        return web.cacheable(thread_body(session, g.site), seconds=READ_SECONDS)
-
-
-@public.get("/comments/recent")
-@web.documented(
-    summary="The newest approved comments, without a key",
-    tag="browsers",
-    query=schemas.RecentQuery,
-    answers={
-        200: ("Newest first; cacheable, with an ETag.", schemas.RecentListSchema),
-        304: ("Nothing has changed.", None),
-        404: ("There is no such site.", schemas.ErrorSchema),
-        422: ERRORS[422],
-    },
-)
-def recent() -> Response:
-    """For a "Recent Comments" box."""
-    with web.database().reading() as session:
-        return web.cacheable(recent_body(session, g.site), seconds=READ_SECONDS)
-
-
 @public.get("/comments/<comment_id>/status")
 @web.documented(
     summary="Follow one's own comment",
@@ -183,14 +154,16 @@ def own_status(comment_id: str) -> Response:
     tag="browsers",
     query=schemas.TokenQuery,
     answers={
-        200: ("Put it into the hidden field `moderation_token`.", schemas.TokenSchema),
+        200: ("Put it into the hidden field `moderation_token`; `closed`: no more comments.", schemas.TokenSchema),
         404: ("There is no such site.", schemas.ErrorSchema),
     },
 )
 def token() -> Response:
     """A token for a page that is not ours to render."""
-    story = request.args.get("story", "")
-    return web.answer({"token": form.make_token(web.secret(), g.site.public_id, story, utcnow())})
+    story, now = request.args.get("story", ""), utcnow()
+    with web.database().reading() as session:
+        closed = form.is_closed(session, g.site, story, now)
+    return web.answer({"token": form.make_token(web.secret(), g.site.public_id, story, now), "closed": closed})
 
 
 def _check_encoding() -> None:
@@ -242,7 +215,7 @@ def _taken(comment_id: int, status: str, story: Story) -> AnyResponse:
         body = {
             "id": str(comment_id),
             "status": status,
-            "message": gettext(WAITING),
+            "message": form.texts(g.site, gettext)["waiting"],
             "hash": hash_,
             "status_url": path,
         }
@@ -307,6 +280,7 @@ def _page(
         values={name: request.form.get(name, "") for name in names},
         errors=errors or {},
         problem=problem,
+        texts=form.texts(g.site, gettext),
         token=form.make_token(web.secret(), g.site.public_id, story.external_id, utcnow()) if story else "",
     )
     return Response(html, status=status, mimetype="text/html")

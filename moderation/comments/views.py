@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, cast
 
@@ -13,7 +14,7 @@ from sqlalchemy.orm import Session
 from moderation import pipeline, web
 from moderation.accounts import sites
 from moderation.accounts.models import Site
-from moderation.comments import intake, reading, schemas
+from moderation.comments import intake, schemas
 from moderation.comments.intake import CommentInput
 from moderation.comments.models import Comment
 from moderation.comments.status import PENDING
@@ -68,10 +69,10 @@ ERRORS: dict[int, tuple[str, Any]] = {
 )
 def create() -> Response:
     """Store a comment and ask for its judgement; wait a moment for it, where the site wants that."""
-    key = web.likely_key()  # a wrong key costs no write lock and no parsing
+    key, site = web.likely_site()  # a wrong key costs no write lock and no parsing
     wait = web.query_int("wait", 0, 0, MAX_WAIT)
     given = web.json_body(COMMENT)["comment"]
-    stored = _intake().submit((key, given))
+    stored = _intake().submit(Sent(key, site, given))
     if wait:
         judged = _verdict(stored.comment_id, wait / 1000)
         if judged is not None:
@@ -89,7 +90,7 @@ def create() -> Response:
 )
 def create_many() -> Response:
     """Store what is right, name what is wrong, item by item."""
-    key = web.likely_key()
+    key, _ = web.likely_site()
     items = web.json_body(BATCH, max_bytes=web.settings().max_batch_bytes)["comments"]
     given: dict[int, CommentInput] = {}
     results: dict[int, pipeline.Receipt | ModerationError] = {}
@@ -178,7 +179,7 @@ def delete_by_external_id() -> Response:
 
 
 def _change(comment_id: str | None, *, delete: bool = False) -> Response:
-    web.likely_key()
+    web.likely_site()
     text = None if delete else web.json_body(EDIT)["text"]
     with web.database().transaction() as session:
         site = web.site_of_key(session)
@@ -238,59 +239,35 @@ def show(comment_id: str) -> Response:
         return web.answer(state(session, _own(session, site, comment_id)))
 
 
-@api.get("")
-@web.documented(
-    summary="The approved comments of a story, threaded",
-    tag="comments",
-    security="key",
-    query=schemas.ThreadQuery,
-    answers={200: ("A page of the thread.", schemas.ThreadSchema), 401: ERRORS[401], 422: ERRORS[422]},
-)
-def listing() -> Response:
-    """A page of a story's thread."""
-    with web.database().reading() as session:
-        site = web.site_of_key(session)
-        return web.answer(thread_body(session, site))
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A comment as a request brought it: the key, the site that it seems to be of, and what was parsed."""
 
-
-@api.get("/recent")
-@web.documented(
-    summary="The newest approved comments",
-    tag="comments",
-    security="key",
-    query=schemas.RecentQuery,
-    answers={200: ("Newest first.", schemas.RecentListSchema), 401: ERRORS[401], 422: ERRORS[422]},
-)
-def recent() -> Response:
-    """For a "Recent Comments" box."""
-    with web.database().reading() as session:
-        site = web.site_of_key(session)
-        return web.answer(recent_body(session, site))
-
-
-Sent = tuple[str, CommentInput]
-"""A comment as a request brought it: the key, and what was parsed."""
+    key: str
+    site: Site
+    comment: CommentInput
 
 
 def gathered_intake(settings: Settings, secret: bytes, db: Database) -> Gathering[Sent, pipeline.Receipt]:
     """Where requests with one comment meet: those that come together are stored in one transaction.
 
-    The key is looked up in that very transaction, so that a revoked one stores nothing.
+    The keys are asked after in that very transaction, so that a revoked one stores nothing.
     """
 
     def store(sent: Sequence[Sent]) -> list[pipeline.Receipt | Exception]:
         answers: dict[int, pipeline.Receipt | Exception] = {}
         with db.transaction() as session:
-            for key in dict.fromkeys(key for key, _ in sent):
-                mine = [n for n, (other, _) in enumerate(sent) if other == key]
-                try:
-                    site = sites.by_key(session, key)
-                except NotAuthenticated as error:
-                    answers |= dict.fromkeys(mine, error)
-                    continue
-                stored = _take_in(session, site, [sent[n][1] for n in mine], settings, secret)
-                answers |= zip(mine, stored, strict=True)
-        return [answers[n] for n in range(len(sent))]
+            valid = sites.still_valid(session, {item.key for item in sent})
+            by_site: dict[int, list[int]] = {}
+            for number, item in enumerate(sent):
+                if item.key in valid:
+                    by_site.setdefault(item.site.id, []).append(number)
+                else:
+                    answers[number] = NotAuthenticated(sites.WRONG_KEY)
+            for mine in by_site.values():
+                given = [sent[number].comment for number in mine]
+                answers |= zip(mine, _take_in(session, sent[mine[0]].site, given, settings, secret), strict=True)
+        return [answers[number] for number in range(len(sent))]
 
     return Gathering(store, common=(Unavailable,))
 
@@ -360,58 +337,6 @@ def state(session: Session, comment: Comment) -> dict[str, Any]:
             "at": last.created_at,
         },
         "received_at": comment.received_at,
-    }
-
-
-def thread_body(session: Session, site: Site) -> dict[str, Any]:
-    """A page of the thread that the query names."""
-    story = request.args.get("story", "")
-    if not story:
-        raise InvalidInput("Say which story: ?story=<external id>.", field="story")
-    page = reading.thread(
-        session,
-        site,
-        story,
-        now=utcnow(),
-        after=web.query_int("after", 0, 0, 10**18),
-        page_size=web.query_int("limit", 50, 1, 200),
-    )
-    return {
-        "story": story,
-        "count": page.count,
-        "comments": [_shown(item) for item in page.items],
-        "next": None if page.next is None else str(page.next),
-    }
-
-
-def recent_body(session: Session, site: Site) -> dict[str, Any]:
-    """The newest comments that the site shows."""
-    items = reading.recent(session, site, limit=web.query_int("limit", 5, 1, 50), now=utcnow())
-    return {
-        "comments": [
-            {
-                "id": str(item.id),
-                "author_name": item.author_name,
-                "story_title": item.story_title,
-                "story_url": item.story_url,
-                "text": item.text,
-                "created_at": item.created_at,
-            }
-            for item in items
-        ]
-    }
-
-
-def _shown(item: reading.Shown) -> dict[str, Any]:
-    return {
-        "id": str(item.id),
-        "external_id": item.external_id,
-        "author": {"name": item.author_name, "url": item.author_url},
-        "text": item.text,
-        "created_at": item.created_at,
-        "parent_id": None if item.parent_id is None else str(item.parent_id),
-        "depth": item.depth,
-        "replies": [_shown(reply) for reply in item.replies],
     }
 
 

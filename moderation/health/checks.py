@@ -6,10 +6,11 @@ from datetime import timedelta
 from sqlalchemy import func, select
 
 from moderation import migrations
+from moderation.alerts import doctor as alerts
 from moderation.comments.models import Comment
 from moderation.comments.status import PENDING
 from moderation.db import Database, utcnow
-from moderation.delivery import outbox
+from moderation.delivery import endpoints, outbox
 from moderation.errors import Unavailable
 from moderation.health import store
 from moderation.scoring import registry, work
@@ -40,8 +41,10 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
                 select(func.count()).select_from(Comment).where(Comment.status == PENDING, Comment.pending_since < late)
             )
             backlog = work.backlog(session)
+            alerting = alerts.problems(session, settings, now)
             overdue = outbox.overdue(session, now - timedelta(minutes=5))
-            dead = len(outbox.listing(session, state=outbox.DEAD, limit=1000))
+            dead = outbox.given_up(session)
+            troubled = endpoints.troubled(session)
     except Unavailable as error:
         return [Finding(error.message, "Start it, or look at MODERATION_DATABASE_URL.", True)]
     found = []
@@ -65,8 +68,14 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
     if dead:
         remedy = "See: moderation deliveries list --state dead; then: moderation deliveries replay"
         found.append(Finding(f"{dead} deliveries were given up.", remedy, False))
+    for item in troubled:
+        what = f"Endpoint {item.endpoint.id} of {item.site} is {endpoints.state_of(item.endpoint)}"
+        what += f" ({item.endpoint.disabled_reason}); {item.waiting} events wait."
+        remedy = f"See: moderation deliveries endpoints; then: moderation deliveries {item.remedy} {item.endpoint.id}"
+        found.append(Finding(what, remedy, False))
     if settings.scorer == "off":
         found.append(Finding("No scorer is on: every comment waits for a person.", "Set MODERATION_SCORER.", False))
+    found += [Finding(what, remedy, False) for what, remedy in alerting]
     for name, count in backlog.items():
         if count > 1000:
             found.append(Finding(f"{count} texts wait for {name}.", "Add workers of its queue.", False))

@@ -13,7 +13,9 @@ from moderation.comments.models import Comment, Revision
 from moderation.db import Database, utcnow
 from moderation.delivery.models import Delivery
 from moderation.errors import Conflict
+from moderation.policy import rules
 from moderation.policy import store as policies
+from moderation.policy.document import Policy
 from moderation.policy.models import VerdictRow
 from moderation.review.models import Decision
 from moderation.scoring import work
@@ -242,3 +244,38 @@ def test_automatic_rejection_happens_only_where_the_site_switched_it_on(db: Data
     take(db, settings, site, given(text=BAD))
     judge_all(db, settings)
     assert comment_of(db).status == "REJECTED"
+
+
+def test_one_comment_that_cannot_be_judged_harms_no_other_of_its_batch(
+    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = add_site(db).site
+    for number in range(5):
+        take(db, settings, site, given(f"c{number}", text=f"Komentar {number}"))
+    judge = rules.judge
+
+    def breaks_on_the_third(policy: Policy, facts: rules.Facts) -> rules.Verdict:
+        if "komentar 2" in facts.folded:
+            raise RuntimeError("a rule broke")
+        return judge(policy, facts)
+
+    monkeypatch.setattr(rules, "judge", breaks_on_the_third)
+    judge_all(db, settings)
+    assert [comment_of(db, f"c{n}").status for n in range(5)].count("APPROVED") == 4
+    broken = comment_of(db, "c2")
+    assert (broken.status, broken.not_scored) == ("HELD", True)
+
+
+def test_a_comment_whose_judgement_breaks_goes_to_people_when_its_deadline_is_over(
+    db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site = add_site(db).site
+    for number in range(3):
+        take(db, settings, site, given(f"c{number}"), now=utcnow() - timedelta(seconds=settings.score_deadline + 1))
+
+    def broken(*_: object) -> rules.Verdict:
+        raise RuntimeError("a rule broke")
+
+    monkeypatch.setattr(rules, "judge", broken)
+    pipeline.overdue(db, settings)
+    assert {(comment_of(db, f"c{n}").status, comment_of(db, f"c{n}").not_scored) for n in range(3)} == {("HELD", True)}
