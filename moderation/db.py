@@ -34,6 +34,21 @@ class UtcDateTime(sa.types.TypeDecorator[datetime]):
         value = value.astimezone(UTC)
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
+    def bind_processor(self, dialect: sa.Dialect) -> Callable[[datetime | None], Any] | None:
+        """As usual, but the same moment is converted once: the rows of one transaction share their `now`."""
+        convert = super().bind_processor(dialect) or (lambda value: value)
+        last: tuple[datetime | None, Any] = (None, None)
+
+        def process(value: datetime | None) -> Any:
+            nonlocal last
+            known, converted = last
+            if value is None or value is not known:
+                converted = convert(value)
+                last = value, converted
+            return converted
+
+        return process
+
     def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:  # noqa: ARG002 the signature is SQLAlchemy's
         if value is None:
             return None

@@ -68,6 +68,8 @@ REASON_NAMES: Mapping[str, str] = {
     "too_fast": _("form sent too fast"),
     "honeypot": _("hidden form field filled in"),
     "premoderation": _("this site holds everything"),
+    "premoderated_section": _("this section holds everything"),
+    "story_closed": _("the article takes no more comments"),
     "new_author": _("new author"),
     "hidden_text": _("hidden characters"),
     "styled_text": _("styled letters"),

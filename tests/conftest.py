@@ -15,6 +15,7 @@ import sqlalchemy as sa
 from moderation import migrations
 from moderation.db import Database
 from moderation.settings import Settings, load
+from moderation.tables import metadata
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -118,10 +119,19 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str
         return
     url: str = request.getfixturevalue("postgres_url")
     yield url
+    _empty(url)
+
+
+def _empty(url: str) -> None:
+    """Empty every table that has rows. TRUNCATE makes new files of all of them, which costs more than most tests."""
     engine = sa.create_engine(url)
     with engine.begin() as connection:
-        names = [name for name in sa.inspect(connection).get_table_names() if name != "alembic_version"]
-        connection.exec_driver_sql(f"TRUNCATE {', '.join(names)} RESTART IDENTITY CASCADE")
+        connection.exec_driver_sql("SET LOCAL session_replication_role = replica")  # no foreign keys while we clear
+        for table in metadata.sorted_tables:
+            if connection.execute(sa.select(sa.literal(1)).select_from(table).limit(1)).first() is not None:
+                connection.execute(table.delete())
+        for sequence in sa.inspect(connection).get_sequence_names():
+            connection.exec_driver_sql(f"ALTER SEQUENCE {sequence} RESTART")
     engine.dispose()
 
 

@@ -61,6 +61,18 @@ def login_required(view: View) -> View:
     return guarded  # type: ignore[return-value]  # wraps() keeps the view's signature
 
 
+def administrators_only(view: View) -> View:
+    """Let only administrators in: everybody else who is logged in gets 403. Raises NotAllowed."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if g.me.role != moderators.ADMINISTRATOR:
+            raise NotAllowed("Only administrators may do this.")
+        return view(*args, **kwargs)
+
+    return login_required(guarded)  # type: ignore[return-value]  # wraps() keeps the view's signature
+
+
 def csrf_required(view: View) -> View:
     """Demand the form's CSRF token and, where the browser names one, our own origin. Raises NotAllowed."""
 

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from moderation import parsing
 from moderation.accounts import sites
 from moderation.accounts.models import Site
-from moderation.comments import authors, intake, reading
+from moderation.comments import authors, intake, reading, story_rules
 from moderation.comments.intake import AuthorInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.comments.status import WITHDRAWN
@@ -44,6 +44,15 @@ BUSY = "Too many comments are coming in. Try again in a minute."
 PARENT_GONE = "The comment that you answer is no longer here."
 NO_STORY = "This article takes no comments."
 
+TEXTS: Mapping[str, str] = {
+    "heading": "Leave a Reply",
+    "intro": "",
+    "button": "Post Comment",
+    "waiting": "Your comment is awaiting moderation.",
+    "closed": "This article no longer takes comments.",
+}
+"""What a form says, by name; the sentences are msgids. A site may say it in its own words (Site.form_texts)."""
+
 TOKEN_LIFE = timedelta(days=2)
 """A page may stand in a cache for a day; an older token counts as missing, not as forged."""
 
@@ -57,6 +66,12 @@ class FormFaults(Exception):
     errors: Mapping[str, str]
 
 
+class StoryClosed(NotAllowed):
+    """The story is too old for new comments (Site.close_after_days)."""
+
+    code = "story_closed"
+
+
 @dataclass(frozen=True, slots=True)
 class FormInput:
     """A form as it was read: text, author, parent and what was noticed (flags of policy.rules.FLAG_CODES)."""
@@ -64,6 +79,24 @@ class FormInput:
     text: str
     author: AuthorInput
     parent_id: int | None
+
+
+def texts(site: Site, translate: Callable[[str], str] = str) -> dict[str, str]:
+    """What the site's form says: its own words, else the usual ones, given through `translate`."""
+    own = {name: str(site.form_texts.get(name) or "") for name in TEXTS}
+    return {name: own[name] or (translate(usual) if usual else "") for name, usual in TEXTS.items()}
+
+
+def is_closed(session: Session, site: Site, story_external_id: str, now: datetime) -> bool:
+    """Whether a story takes no more comments; one that we have not heard of is open."""
+    story = reading.story_of(session, site.id, story_external_id)
+    return story is not None and story_rules.is_closed(site, story, now)
+
+
+def refuse_closed(site: Site, story: Story, now: datetime) -> None:
+    """Raises StoryClosed, in the site's words, when the story takes no more comments."""
+    if story_rules.is_closed(site, story, now):
+        raise StoryClosed(texts(site)["closed"], field="comment_post_ID")
 
 
 def make_token(key: bytes, public_id: str, story_external_id: str, now: datetime) -> str:

@@ -24,7 +24,7 @@ from moderation.errors import MalformedInput, ModerationError, NotAllowed, NotFo
 
 
 def browser_door(name: str) -> Blueprint:
-    """A blueprint under `/f/<public id>`: it finds the site (`g.site`), speaks its language, and answers its origins."""
+    """A blueprint under `/f/<public id>`: it finds the site (`g.site`), speaks its language, answers its origins."""
     door = Blueprint(name, __name__, url_prefix="/f/<public_id>")
     door.url_value_preprocessor(_find_site)
     door.after_request(_cors)

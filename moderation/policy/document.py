@@ -9,7 +9,10 @@ from moderation.signals import SIGNALS
 
 PRE = "pre"
 AUTO = "auto"
-MODES = (PRE, AUTO)
+POST = "post"
+MODES = (PRE, AUTO, POST)
+"""`pre`: a person reads everything. `auto`: what has a reason against it is held. `post`: published first, unless it is
+bad enough to be rejected or cannot be judged."""
 
 HOLD = "hold"
 REJECT = "reject"

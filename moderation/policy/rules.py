@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from moderation.policy.document import APPROVE, HOLD, PRE, REJECT, Policy
+from moderation.policy.document import APPROVE, HOLD, POST, PRE, REJECT, Policy
 
 FLAG_CODES = ("honeypot", "too_fast", "no_timing_token")
 """What intake may have noticed about a form; each holds."""
+
+POST_PASSES = frozenset({"signal_over_hold", "word_list", "links", "hidden_text", "new_author"})
+"""Reasons to hold that do not hold in mode `post`. Named one by one: a rule that is added later holds there, too."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +31,8 @@ class Facts:
     `folded` is the text as the normaliser folds it, `place` finds a stretch of it in the original, `readings` are other
     readings (`g0bl0k` → `goblok`) with their places in the original, and `fold` is the folding for words of a list.
     `failed`: scorers that were required and gave up; `waiting`: the deadline passed without a verdict. `supported`:
-    some scorer speaks the language.
+    some scorer speaks the language. `story_closed`: the story took no more comments when this text came;
+    `premoderated_section`: the section of the story in which the site wants every comment held.
     """
 
     signals: Mapping[str, Measured] = field(default_factory=dict)
@@ -47,6 +51,8 @@ class Facts:
     supported: bool = True
     failed: tuple[str, ...] = ()
     waiting: bool = False
+    story_closed: bool = False
+    premoderated_section: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +91,10 @@ class Verdict:
 
 
 def judge(policy: Policy, facts: Facts) -> Verdict:
-    """The verdict of `policy` on a comment. Approval needs every required score and no reason against it."""
+    """The verdict of `policy` on a comment. Approval needs every required score and no reason against it.
+
+    In mode `post` the reasons of POST_PASSES are noted, but do not stand against it.
+    """
     reasons = [
         *_scoring_reasons(facts),
         *_signal_reasons(policy, facts),
@@ -93,16 +102,22 @@ def judge(policy: Policy, facts: Facts) -> Verdict:
         *_link_reasons(policy, facts),
         *_author_reasons(policy, facts),
         *(Reason(code, HOLD, 0.6) for code in FLAG_CODES if code in facts.flags),
+        *_story_reasons(facts),
     ]
     if policy.mode == PRE:
         reasons.append(Reason("premoderation", HOLD, 0.0))
     reasons.sort(key=lambda reason: (-reason.weight, reason.code, reason.signal or "", reason.detail))
     not_scored = not facts.scored
-    action = HOLD if reasons or not_scored else APPROVE
+    against = any(_stands_against(reason, policy) for reason in reasons)
+    action = HOLD if against or not_scored else APPROVE
     rejects = any(reason.action == REJECT for reason in reasons)
     if rejects and policy.auto_reject and policy.mode != PRE and not not_scored:
         action = REJECT
     return Verdict(action, tuple(reasons), not_scored, policy.version)
+
+
+def _stands_against(reason: Reason, policy: Policy) -> bool:
+    return policy.mode != POST or reason.action == REJECT or reason.code not in POST_PASSES
 
 
 def _scoring_reasons(facts: Facts) -> list[Reason]:
@@ -172,6 +187,15 @@ def _author_reasons(policy: Policy, facts: Facts) -> list[Reason]:
         reasons.append(Reason("blocked_author", REJECT, 0.95))
     if policy.new_author and facts.author_approved == 0:
         reasons.append(Reason("new_author", HOLD, 0.2))
+    return reasons
+
+
+def _story_reasons(facts: Facts) -> list[Reason]:
+    reasons = []
+    if facts.story_closed:
+        reasons.append(Reason("story_closed", HOLD, 0.1))
+    if facts.premoderated_section is not None:
+        reasons.append(Reason("premoderated_section", HOLD, 0.05, detail=facts.premoderated_section))
     return reasons
 
 

@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from moderation.accounts import audit
+from moderation.accounts.models import Site
 from moderation.policy.defaults import DEFAULT_DOCUMENT
-from moderation.policy.document import Policy, parse
+from moderation.policy.document import AUTO, Policy, parse
 from moderation.policy.models import PolicyVersion, VerdictRow
 from moderation.policy.rules import Verdict
 
@@ -38,6 +40,21 @@ def publish(session: Session, site_id: int, document: Mapping[str, Any], *, by: 
     )
     session.flush()
     return policy
+
+
+def set_mode(session: Session, site_id: int, mode: str, *, by: str, now: datetime) -> Policy | None:
+    """Publish the site's live policy with another mode, with an audit entry; None when it has that mode already.
+
+    Raises InvalidInput naming `mode`.
+    """
+    session.get_one(Site, site_id, with_for_update=True)  # who publishes at the same time waits, and builds on this
+    document, _ = live_document(session, site_id)
+    if document.get("mode", AUTO) == mode:
+        return None
+    made = publish(session, site_id, {**document, "mode": mode}, by=by, now=now)
+    subject = f"policy:{site_id}:{made.version}"
+    audit.record(session, actor=by, action="policy.publish", subject=subject, site_id=site_id, now=now, detail="mode")
+    return made
 
 
 def put_verdict(session: Session, comment_id: int, revision: int, verdict: Verdict, now: datetime) -> VerdictRow:

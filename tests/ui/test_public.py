@@ -1,5 +1,6 @@
 """What readers see: the form with its faults, and the demo article with thread, waiting note and recent comments."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -7,7 +8,7 @@ from flask import Flask
 from sqlalchemy import select
 
 from moderation.accounts import sites
-from moderation.comments.models import Comment
+from moderation.comments.models import Comment, Story
 from moderation.db import Database, utcnow
 from moderation.review import decisions
 from moderation.review.decisions import Decider
@@ -133,6 +134,7 @@ def test_a_fault_of_the_whole_form_is_one_sentence(render: Render) -> None:
         values={"comment": "halo", "comment_post_url": "https://warta.example/a"},
         errors={},
         problem="Anda mengirim komentar terlalu cepat.",
+        texts={"heading": "Tinggalkan Komentar", "intro": "", "button": "Kirim Komentar"},
         token="t",
     )
     assert page.one("div", id="faults").text == "Komentar Anda belum terkirim. Anda mengirim komentar terlalu cepat."
@@ -198,3 +200,22 @@ def test_the_demo_is_not_there_without_its_site(app: Flask, db: Database) -> Non
         site.is_demo = False
     answer = app.test_client().get("/demo", headers={"Accept": "text/html"})
     assert answer.status_code == 404
+
+
+def test_the_demo_article_uses_the_sites_own_words_and_closes_with_them(app: Flask, db: Database) -> None:
+    with db.transaction() as session:
+        site = sites.demo_site(session)
+        assert site is not None
+        site.form_texts = {"heading": "Ikut bicara", "button": "Kirim!", "closed": "Diskusi sudah selesai."}
+    page = read(app)
+    assert page.one(id="reply-h").text == "Ikut bicara"
+    assert page.one("form", id="commentform").one("button").text == "Kirim!"
+    with db.transaction() as session:
+        site = sites.demo_site(session)
+        assert site is not None
+        site.close_after_days = 1
+        for story in session.scalars(select(Story)):
+            story.published_at = utcnow() - timedelta(days=1)
+    section = read(app).one("section", id="reply")
+    assert section.all("form") == []
+    assert section.one("p", class_="note").text == "Diskusi sudah selesai."

@@ -20,7 +20,7 @@ def test_the_default_policy_is_valid_and_never_rejects_by_itself() -> None:
 @pytest.mark.parametrize(
     ("document", "field"),
     [
-        ({"mode": "post"}, "mode"),
+        ({"mode": "later"}, "mode"),
         ({"modes": "auto"}, "modes"),
         ({"max_links": -1}, "max_links"),
         ({"max_links": True}, "max_links"),

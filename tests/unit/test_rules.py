@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from moderation.policy.document import Policy, parse
-from moderation.policy.rules import Facts, Measured, judge
+from moderation.policy.document import Policy, WordList, parse
+from moderation.policy.rules import FLAG_CODES, POST_PASSES, Facts, Measured, judge
 
 POLICY = parse(
     {
@@ -120,3 +120,47 @@ def test_a_new_author_is_held_where_the_site_wants_it() -> None:
 def test_all_rules_run_and_the_strongest_reason_comes_first() -> None:
     facts = replace(toxic(0.95), links=3, folded="slot gacor", flags=("honeypot",))
     assert codes(POLICY, facts) == ["signal_over_reject", "word_list", "links", "honeypot"]
+
+
+POST = replace(POLICY, mode="post")
+
+
+def test_publishing_first_passes_what_only_a_hold_mark_or_a_hold_rule_stands_against() -> None:
+    facts = replace(toxic(0.6), links=3, folded="slot gacor", hidden=2)
+    verdict = judge(replace(POST, new_author=True), facts)
+    assert verdict.action == "approve"
+    assert {reason.code for reason in verdict.reasons} == POST_PASSES  # noted all the same
+
+
+def test_publishing_first_holds_or_rejects_what_is_above_the_reject_mark() -> None:
+    assert judge(POST, toxic(0.95)).action == "hold"
+    assert judge(replace(POST, auto_reject=True), toxic(0.95)).action == "reject"
+    assert judge(POST, Facts(domains={"contoh-77.example": ((0, 5),)})).action == "hold"
+    listed = replace(POST, word_lists=(WordList("judi", ("maxwin",), "reject"),))
+    assert judge(listed, Facts(folded="maxwin")).action == "hold"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        Facts(scored=False),
+        Facts(scored=False, waiting=True),
+        Facts(scored=False, failed=("builtin",)),
+        Facts(supported=False),
+        Facts(story_closed=True),
+        Facts(premoderated_section="politik"),
+        Facts(author_keys=frozenset({"name:Budi Spam"})),
+        *(Facts(flags=(flag,)) for flag in FLAG_CODES),
+    ],
+)
+def test_publishing_first_still_leaves_to_a_person_what_cannot_be_judged(facts: Facts) -> None:
+    assert judge(POST, facts).action == "hold"
+
+
+def test_the_rules_of_a_story_hold_and_name_themselves() -> None:
+    verdict = judge(POLICY, Facts(story_closed=True, premoderated_section="politik"))
+    assert verdict.action == "hold"
+    assert [(r.code, r.detail) for r in verdict.reasons] == [
+        ("story_closed", ""),
+        ("premoderated_section", "politik"),
+    ]
