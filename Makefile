@@ -3,7 +3,7 @@ BIN = .venv/bin
 # Two processes, whole files each: tests that share a broker or a running product stand in one file.
 PYTEST_ARGS = -n 2 --dist loadfile
 
-.PHONY: help install run test lint format chaos-smoke bench-replay lock clean
+.PHONY: help install run test lint format chaos-smoke bench-replay bench-import lock clean bench-hostile
 
 help:
 	@echo 'make run           install what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another port)'
@@ -14,6 +14,8 @@ help:
 	@echo 'make format        let ruff put the sources in order'
 	@echo 'make chaos-smoke   kill processes at random under load and count what was lost'
 	@echo 'make bench-replay DATA=FOLDER   send archived comments through the signed webhook and time them'
+	@echo 'make bench-import ROWS=1000000   import that many made-up comments on each database, kill it, resume it, time it'
+	@echo 'make bench-hostile   tell healthy sites beside hostile ones and compare'
 	@echo 'make lock          write deploy/constraints.txt anew from .venv'
 	@echo 'make clean         remove .venv and all caches; the data folder stays'
 
@@ -46,6 +48,14 @@ bench-replay:
 	@test -n "$(DATA)" || { echo 'Name the folder with the archived comments: make bench-replay DATA=FOLDER' >&2; exit 2; }
 	@sh deploy/install.sh test
 	$(BIN)/python -m bench.replay "$(DATA)"
+
+bench-import:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.importing --rows $(or $(ROWS),1000000)
+
+bench-hostile:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.hostile
 
 # pip freeze prints the pins of this very platform: torch loses its build, CUDA's packages do not belong in the list.
 lock:

@@ -58,9 +58,9 @@ def environment(folder: Path, port: int, more: Mapping[str, str] | None = None) 
     return {**inherited, **own, **(more or {})}
 
 
-def add_site(env: Mapping[str, str], webhook_url: str | None = None) -> Site:
+def add_site(env: Mapping[str, str], webhook_url: str | None = None, url: str = "http://warta.example") -> Site:
     """A site, made by the command line. Raises CalledProcessError with what the command said."""
-    command = [script("moderation"), "sites", "add", "--name", "Warta", "--url", "http://warta.example", "--json"]
+    command = [script("moderation"), "sites", "add", "--name", "Warta", "--url", url, "--json"]
     if webhook_url is not None:
         command += ["--webhook-url", webhook_url]
     done = subprocess.run(command, env=dict(env), cwd=ROOT, capture_output=True, text=True, check=False)

@@ -11,7 +11,7 @@ from moderation.accounts.models import Moderator
 from moderation.accounts.moderators import ADMINISTRATOR, Passwords
 from moderation.comments.models import Story
 from moderation.db import Database, utcnow
-from moderation.delivery import outbox
+from moderation.delivery import endpoints
 from moderation.demo.content import ARTICLES, SITE_NAME
 from moderation.settings import Settings
 
@@ -71,7 +71,7 @@ def _demo_site(db: Database, settings: Settings) -> None:
             ).site
         site.url = settings.base_url
         site.origins = [sites.origin_of(settings.base_url)]
-        outbox.set_endpoint(session, site, f"{settings.base_url}/demo/webhook", now)
+        endpoints.set_endpoint(session, site, f"{settings.base_url}/demo/webhook", now)
         for article in ARTICLES.values():
             wanted = select(Story).where(Story.site_id == site.id, Story.external_id == article.external_id)
             story = session.scalar(wanted)

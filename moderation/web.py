@@ -151,9 +151,13 @@ def answer(value: Any, status: int = 200) -> Response:
 
 def cacheable(value: Any, *, seconds: int) -> Response:
     """A public JSON answer with an ETag of its content: 304 when the browser has it already."""
-    response = answer(value)
+    return kept(answer(value), seconds=seconds)
+
+
+def kept(response: Response, *, seconds: int) -> Response:
+    """A public answer that anybody may keep for `seconds`, and show stale thrice as long while they ask anew."""
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
-    response.headers["Cache-Control"] = f"public, max-age={seconds}"
+    response.headers["Cache-Control"] = f"public, max-age={seconds}, stale-while-revalidate={3 * seconds}"
     return cast(Response, response.make_conditional(request))
 
 

@@ -21,7 +21,10 @@ LAYERS = [
 ]
 """From the ground up; rooms of one layer do not know each other (the ground floor may)."""
 
-DOOR_FILES = {"views", "form_views", "webhook_views", "schemas", "commands", "auth"}
+DOOR_FILES = {"views", "site_views", "page_views", "form_views", "webhook_views", "schemas", "commands", "auth"} | {
+    "reading_views",
+    "reading_schemas",
+}
 DOORS = {
     "app",
     "cli",
@@ -43,7 +46,7 @@ COLLECTORS = {"tables", "migrations"}
 
 LIBRARIES = {
     "flask": {"app", "web", "i18n", "openapi", *DOOR_FILES},
-    "marshmallow": {"schemas", "web", "openapi"},
+    "marshmallow": {"schemas", "reading_schemas", "web", "openapi"},
     "celery": {"dispatch", "app"},
     "kombu": {"dispatch", "nudgefs", "app"},
     "detoxify": {"detoxify_scorer"},

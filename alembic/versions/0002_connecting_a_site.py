@@ -90,13 +90,14 @@ def upgrade() -> None:
     with op.batch_alter_table("comment", schema=None) as batch_op:
         batch_op.add_column(sa.Column("staff", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.drop_index("ix_comment_shown")
-        for column in ("site", "story"):
-            batch_op.create_index(
-                f"ix_comment_shown_{column}",
-                [f"{column}_id", "created_at", "id"],
-                sqlite_where=sa.text("shown = 1 OR shown_next = 1"),
-                postgresql_where=sa.text("shown OR shown_next"),
-            )
+        shown = {
+            "sqlite_where": sa.text("shown = 1 OR shown_next = 1"),
+            "postgresql_where": sa.text("shown OR shown_next"),
+        }
+        batch_op.create_index("ix_comment_shown_site", ["site_id", "created_at", "id"], **shown)
+        batch_op.create_index(
+            "ix_comment_shown_story", ["story_id", "created_at", "id", "shown", "shown_next", "shown_at"], **shown
+        )
 
     with op.batch_alter_table("delivery", schema=None) as batch_op:
         batch_op.alter_column("comment_id", existing_type=sa.INTEGER(), nullable=True)

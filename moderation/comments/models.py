@@ -1,8 +1,9 @@
 """Tables of the comments room."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Boolean, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import Boolean, Float, ForeignKey, Index, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.db import Base, BigId
@@ -40,6 +41,12 @@ class Author(Base):
     first_seen_at: Mapped[datetime]
 
 
+_SHOWN: dict[str, Any] = {
+    "sqlite_where": text("shown = 1 OR shown_next = 1"),
+    "postgresql_where": text("shown OR shown_next"),
+}
+
+
 class Comment(Base):
     """What a reader wrote, as it stands now; its texts are revisions.
 
@@ -57,7 +64,9 @@ class Comment(Base):
         Index("ix_comment_author_status", "author_id", "status"),
         Index("ix_comment_pending", "status", "pending_since"),
         Index("ix_comment_address", "site_id", "ip_hash", "received_at"),
-        Index("ix_comment_shown", "site_id", "shown_next", "id"),
+        # What is shown, or was, or is about to be: a comment that waits in the queue is in none of the two.
+        Index("ix_comment_shown_site", "site_id", "created_at", "id", **_SHOWN),
+        Index("ix_comment_shown_story", "story_id", "created_at", "id", "shown", "shown_next", "shown_at", **_SHOWN),
         Index("ix_comment_parent", "site_id", "parent_external_id"),
         Index("ix_comment_source", "site_id", "source", "received_at"),
     )

@@ -19,12 +19,14 @@ class Endpoint(Base):
     url: Mapped[str] = mapped_column(String(2000))
     enabled: Mapped[bool] = mapped_column(Boolean, default=True)
     disabled_reason: Mapped[str] = mapped_column(String(200), default="")
+    """Why it is disabled or paused; empty while it is neither."""
     failures: Mapped[int] = mapped_column(default=0)
     """Failed attempts in a row."""
     failing_since: Mapped[datetime | None]
     paused_at: Mapped[datetime | None]
     probe_at: Mapped[datetime | None]
-    """When a paused endpoint is tried next."""
+    """Nothing is sent before this: the next try of a paused endpoint, or the end of the short rest of a failing one.
+    None and paused: a person paused it, and only a person resumes it."""
     slow: Mapped[bool] = mapped_column(Boolean, default=False)
     """Its last attempt failed or took long: such endpoints share few of the threads, so that the others wait less."""
     last_ok_at: Mapped[datetime | None]

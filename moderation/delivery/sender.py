@@ -11,32 +11,57 @@ from moderation import signing
 from moderation.accounts import sites
 from moderation.accounts.models import Site
 from moderation.db import Database, utcnow
-from moderation.delivery import egress, outbox, schedule
+from moderation.delivery import egress, endpoints, outbox, schedule
+from moderation.delivery.egress import Answer
 from moderation.delivery.outbox import Claimed
 from moderation.settings import Settings
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 
+NO_SECRET = Answer(None, "refused: the site has no secret to sign with", None, 0, refused=True)
+
 
 def deliver_due(db: Database, settings: Settings) -> int:
     """Send one due event per call; returns how many were sent (0 or 1). Several threads may call at once."""
-    with db.reading() as session:  # most nudges find nothing: they should not take the writer's turn
-        if not outbox.any_due(session, utcnow()):
-            return 0
+    if db.is_sqlite:  # most nudges find nothing: they should not take the one writer's turn
+        with db.reading() as session:
+            if not outbox.any_due(session, utcnow()):
+                return 0
     with db.transaction() as session:
         batch = outbox.claim(session, now=utcnow(), limit=1, timeout=settings.delivery_timeout)
-    for claimed in batch:
-        _send(db, claimed, settings)
-    return len(batch)
-
-
-def _send(db: Database, claimed: Claimed, settings: Settings) -> None:
-    with db.reading() as session:
+        if not batch:
+            return 0
+        claimed = batch[0]
         secrets = sites.live_secrets(session, claimed.site_id)
         allow = _allowed(session, claimed, settings)
+    _note(db, claimed, _exchange(claimed, secrets, allow, settings) if secrets else NO_SECRET)
+    return 1
+
+
+def _note(db: Database, claimed: Claimed, answer: Answer) -> None:
+    # An address that we refuse to connect to is a setting to mend, not a failure to wait out, and a test is over at
+    # once: both are shown as dead, and a replay sends them when the setting is right.
+    once = answer.refused or claimed.is_test
+    retry_in = None if once else schedule.next_delay(claimed.attempts, answer.retry_after, random.random)
+    with db.transaction() as session:
+        now = utcnow()
+        paused = endpoints.note(session, claimed.endpoint_id, answer, now=now, rand=random.random)
+        outbox.finish(
+            session,
+            claimed,
+            now=now,
+            status=answer.status,
+            error=answer.error,
+            milliseconds=answer.milliseconds,
+            retry_in=retry_in,
+            spare=paused,
+        )
+
+
+def _exchange(claimed: Claimed, secrets: Sequence[str], allow: Sequence[str], settings: Settings) -> Answer:
     body = claimed.payload.encode()
     timestamp = int(time.time())  # of the attempt, as Standard Webhooks asks
-    answer = egress.send(
+    return egress.send(
         claimed.url,
         body,
         {
@@ -49,22 +74,6 @@ def _send(db: Database, claimed: Claimed, settings: Settings) -> None:
         allow=allow,
         timeout=float(settings.delivery_timeout),
     )
-    with db.transaction() as session:
-        outbox.finish(
-            session,
-            claimed,
-            now=utcnow(),
-            status=answer.status,
-            error=answer.error,
-            milliseconds=answer.milliseconds,
-            # An address that we refuse to connect to is a setting to mend, not a failure to wait out: it is shown as
-            # dead at once, and `deliveries replay` sends it when the setting is right.
-            retry_in=None
-            if answer.refused
-            else schedule.next_delay(claimed.attempts, answer.retry_after, random.random),
-        )
-        if answer.gone:
-            outbox.disable_endpoint(session, claimed.endpoint_id, "the endpoint answered 410 Gone")
 
 
 def _allowed(session: Session, claimed: Claimed, settings: Settings) -> Sequence[str]:

@@ -10,6 +10,7 @@ from urllib.parse import urlencode, urlsplit
 
 from babel.dates import format_date
 from flask import Blueprint, render_template, request, url_for
+from flask_babel import gettext
 
 from moderation import i18n, web
 from moderation.accounts import sites
@@ -109,6 +110,8 @@ def _page(shown: Article) -> str:
         own = _own(session, site)
         recent = reading.recent(session, site, limit=RECENT, now=now)
         token = form.make_token(web.secret(), site.public_id, shown.external_id, now)
+        closed = form.is_closed(session, site, shown.external_id, now)
+        texts = form.texts(site, gettext)
         site_name = site.name
     language = i18n.language()
     reply_to = _answered(thread.items)
@@ -127,6 +130,8 @@ def _page(shown: Article) -> str:
         links=links,
         values=_values(shown, reply_to),
         token=token,
+        closed=closed,
+        texts=texts,
     )
 
 

@@ -20,7 +20,7 @@ from standardwebhooks.webhooks import Webhook
 
 from moderation.accounts import sites
 from moderation.db import Database, utcnow
-from moderation.delivery import outbox
+from moderation.delivery import endpoints
 
 PASSWORD = "kata-sandi-peramban"
 
@@ -112,7 +112,7 @@ def product(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
         with db.transaction() as session:
             site = sites.demo_site(session)
             assert site is not None
-            outbox.set_endpoint(session, site, receiver.url, utcnow())
+            endpoints.set_endpoint(session, site, receiver.url, utcnow())
             receiver.secret = sites.live_secrets(session, site.id)[0]
         db.dispose()
         yield made

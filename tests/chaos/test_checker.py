@@ -16,7 +16,7 @@ from moderation import pipeline
 from moderation.accounts import sites
 from moderation.comments.intake import AuthorInput, CommentInput, StoryInput
 from moderation.db import Database, utcnow
-from moderation.delivery import outbox
+from moderation.delivery import endpoints, outbox
 from moderation.scoring.scorer import TextScore
 from moderation.settings import load
 from moderation.signals import SIGNALS
@@ -43,7 +43,7 @@ def result(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> t
     db, ledger = Database(f"sqlite:///{path}"), Ledger()
     with db.transaction() as session:
         site = sites.add_site(session, name="Warta", url="http://warta.example", now=utcnow()).site
-        outbox.set_endpoint(session, site, "http://127.0.0.1:9/hook", utcnow())
+        endpoints.set_endpoint(session, site, "http://127.0.0.1:9/hook", utcnow())
         for made in make(9, seed=1):
             given = CommentInput(
                 external_id=made.external_id,

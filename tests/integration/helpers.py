@@ -20,7 +20,7 @@ from moderation.accounts.sites import NewSite
 from moderation.comments.intake import AuthorInput, CommentInput, StoryInput
 from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
-from moderation.delivery import outbox
+from moderation.delivery import endpoints
 from moderation.scoring.scorer import TextScore
 from moderation.settings import Settings
 from moderation.signals import SIGNALS
@@ -63,7 +63,7 @@ def add_site(db: Database, webhook: bool = True, **values: Any) -> NewSite:
     with db.transaction() as session:
         made = sites.add_site(session, name="Warta Uji", url="http://warta.example", now=utcnow(), **values)
         if webhook:
-            outbox.set_endpoint(session, made.site, "http://127.0.0.1:9/hook", utcnow())
+            endpoints.set_endpoint(session, made.site, "http://127.0.0.1:9/hook", utcnow())
         return made
 
 

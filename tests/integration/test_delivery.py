@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook
 
 from moderation.accounts.sites import NewSite
 from moderation.db import Database, utcnow
-from moderation.delivery import outbox, sender
+from moderation.delivery import endpoints, outbox, sender
 from moderation.delivery.models import Attempt, Delivery, Endpoint
 from moderation.settings import Settings
 
@@ -66,7 +66,7 @@ def allowing(settings: Settings) -> Settings:
 def made(db: Database, receiver: Receiver) -> NewSite:
     made = add_site(db)
     with db.transaction() as session:
-        outbox.set_endpoint(session, made.site, receiver.url, utcnow())
+        endpoints.set_endpoint(session, made.site, receiver.url, utcnow())
     return made
 
 
@@ -80,6 +80,13 @@ def rows(db: Database) -> list[Delivery]:
         found = list(session.scalars(select(Delivery).order_by(Delivery.id)))
         session.expunge_all()
         return found
+
+
+def let_all_go(db: Database) -> None:
+    """Time passes: every open row is due, and every endpoint may be tried."""
+    with db.transaction() as session:
+        session.execute(update(Delivery).where(Delivery.state == "due").values(due_at=utcnow()))
+        session.execute(update(Endpoint).where(Endpoint.probe_at.is_not(None)).values(probe_at=utcnow()))
 
 
 def test_a_decision_arrives_signed_as_the_reference_library_verifies(
@@ -125,12 +132,12 @@ def test_after_the_whole_schedule_a_delivery_is_dead_and_can_be_replayed(
     receiver.answers = [500] * 10
     decided(db, allowing, made)
     for _ in range(10):
-        with db.transaction() as session:
-            session.execute(update(Delivery).values(due_at=utcnow()))
+        let_all_go(db)
         sender.deliver_due(db, allowing)
     assert (rows(db)[0].state, len(receiver.got)) == ("dead", 10)
     with db.transaction() as session:
-        assert outbox.replay(session, None, utcnow()) == 1
+        assert outbox.replay_dead(session, [made.site.id], utcnow()) == 1
+        session.execute(update(Endpoint).values(probe_at=None))
     sender.deliver_due(db, allowing)
     assert rows(db)[0].state == "delivered"
 
@@ -157,7 +164,7 @@ def test_410_disables_the_endpoint_and_loses_nothing(
     decided(db, allowing, made, "c2", "halo lagi")
     assert sender.deliver_due(db, allowing) == 0
     with db.transaction() as session:
-        outbox.set_endpoint(session, made.site, receiver.url, utcnow())
+        endpoints.set_endpoint(session, made.site, receiver.url, utcnow())
         session.execute(update(Delivery).values(due_at=utcnow()))
     while sender.deliver_due(db, allowing):
         pass
