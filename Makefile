@@ -3,7 +3,7 @@ BIN = .venv/bin
 # Two processes, whole files each: tests that share a broker or a running product stand in one file.
 PYTEST_ARGS = -n 2 --dist loadfile
 
-.PHONY: help install run test lint format chaos-smoke bench-replay bench-import lock clean bench-hostile
+.PHONY: help install run test lint format chaos-smoke bench-replay bench-import bench-hostile bench-intake lock clean
 
 help:
 	@echo 'make run           install what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another port)'
@@ -15,6 +15,7 @@ help:
 	@echo 'make chaos-smoke   kill processes at random under load and count what was lost'
 	@echo 'make bench-replay DATA=FOLDER   send archived comments through the signed webhook and time them'
 	@echo 'make bench-import ROWS=1000000   import that many made-up comments on each database, kill it, resume it, time it'
+	@echo 'make bench-intake   what taking a comment in costs, beside a bare insert and Isso; and whether waiting slows it'
 	@echo 'make bench-hostile   tell healthy sites beside hostile ones and compare'
 	@echo 'make lock          write deploy/constraints.txt anew from .venv'
 	@echo 'make clean         remove .venv and all caches; the data folder stays'
@@ -53,6 +54,13 @@ bench-import:
 	@sh deploy/install.sh test
 	$(BIN)/python -m bench.importing --rows $(or $(ROWS),1000000)
 
+bench-intake:
+	@sh deploy/install.sh test
+	@test -x .venv-isso/bin/python || python3 -m venv .venv-isso
+	@.venv-isso/bin/python -m pip --disable-pip-version-check install --quiet isso waitress
+	$(BIN)/python -m bench.intake --isso .venv-isso/bin/python
+	$(BIN)/python -m bench.waiting
+
 bench-hostile:
 	@sh deploy/install.sh test
 	$(BIN)/python -m bench.hostile
@@ -67,5 +75,5 @@ lock:
 	@echo 'deploy/constraints.txt is written; run `make test` before you commit it.'
 
 clean:
-	rm -rf .venv build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-isso build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -43,7 +43,8 @@ def make_app(url: str) -> Flask:
                     "text": given["text"],
                 },
             )
-        return {"id": done.inserted_primary_key[0]}, 201
+        made = done.inserted_primary_key
+        return {"id": made[0] if made else None}, 201
 
     return app
 

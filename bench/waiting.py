@@ -63,7 +63,9 @@ def run(engine: str, rounds: int, seconds: float, seed: int) -> bool:
             alike = lines("/api/v1/comments", site.api_key, next(seeds))
             waiting = lines("/api/v1/comments?wait=800", site.api_key, next(seeds))
             both(installed.port, plain, alike, 3.0)  # caches and models warm
-            without, beside, judged, asked = [], [], 0, 0
+            without: list[float] = []
+            beside: list[float] = []
+            judged = asked = 0
             for number in range(rounds):
                 for waits in (False, True) if number % 2 == 0 else (True, False):
                     mine, other = both(installed.port, plain, waiting if waits else alike, seconds)
@@ -77,7 +79,7 @@ def run(engine: str, rounds: int, seconds: float, seed: int) -> bool:
     print(f"  p99 of those who do not wait: {statistics.median(without) * 1000:.0f} ms beside their like,")
     print(f"  {statistics.median(beside) * 1000:.0f} ms beside those who wait: {ratio:.2f} times")
     print(f"  of {asked} that waited up to 800 ms, {judged} got their verdict at once")
-    return ratio <= MOST
+    return bool(ratio <= MOST)
 
 
 def main() -> None:

@@ -90,6 +90,11 @@ def upgrade() -> None:
     with op.batch_alter_table("comment", schema=None) as batch_op:
         batch_op.add_column(sa.Column("staff", sa.Boolean(), nullable=False, server_default=sa.false()))
         batch_op.drop_index("ix_comment_shown")
+        batch_op.drop_index("ix_comment_parent")
+        orphan = sa.text("parent_id IS NULL AND parent_external_id IS NOT NULL")
+        batch_op.create_index(
+            "ix_comment_orphan", ["site_id", "parent_external_id"], sqlite_where=orphan, postgresql_where=orphan
+        )
         shown = {
             "sqlite_where": sa.text("shown = 1 OR shown_next = 1"),
             "postgresql_where": sa.text("shown OR shown_next"),
@@ -166,6 +171,8 @@ def downgrade() -> None:
     with op.batch_alter_table("comment", schema=None) as batch_op:
         batch_op.drop_index("ix_comment_shown_story")
         batch_op.drop_index("ix_comment_shown_site")
+        batch_op.drop_index("ix_comment_orphan")
+        batch_op.create_index("ix_comment_parent", ["site_id", "parent_external_id"], unique=False)
         batch_op.create_index("ix_comment_shown", ["site_id", "shown_next", "id"])
         batch_op.drop_column("staff")
 

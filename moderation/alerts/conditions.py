@@ -17,7 +17,7 @@ from moderation.alerts.models import QueueSample
 from moderation.comments.models import Comment
 from moderation.comments.status import HELD
 from moderation.db import insert_ignore
-from moderation.delivery import outbox
+from moderation.delivery import endpoints, outbox
 from moderation.delivery.models import Delivery, Endpoint
 from moderation.health import store as health
 from moderation.scoring import registry
@@ -174,14 +174,14 @@ def grows(before: int, now: int) -> bool | None:
 
 
 def _endpoints(session: Session, sites: Mapping[int, str]) -> list[Found]:
-    """Endpoints that the service itself stopped telling; one that somebody switched off is their wish."""
+    """Endpoints that the service itself stopped telling; one that a person paused or switched off is their wish."""
     rows = session.scalars(
         select(Endpoint).where(Endpoint.site_id.in_(sites), Endpoint.deleted_at.is_(None)).order_by(Endpoint.id)
     )
     found = []
     for row in rows:
-        gone = not row.enabled and "410" in row.disabled_reason
-        if gone or (row.enabled and row.paused_at is not None):
+        gone = not row.enabled and row.disabled_reason == endpoints.GONE
+        if gone or (row.enabled and row.paused_at is not None and row.probe_at is not None):
             kind = ENDPOINT_GONE if gone else ENDPOINT_PAUSED
             # The host only: what stands behind it in the address is often a secret.
             facts = {"site": sites[row.site_id], "host": urlsplit(row.url).hostname or "?"}
@@ -195,6 +195,7 @@ def _dead(session: Session, sites: Mapping[int, str], now: datetime) -> list[Fou
         .where(
             Delivery.site_id.in_(sites),
             Delivery.state == outbox.DEAD,
+            Delivery.comment_id.is_not(None),  # a test event that failed was looked at by whoever sent it
             Delivery.finished_at > now - timedelta(days=DEAD_DAYS),
         )
         .group_by(Delivery.site_id)

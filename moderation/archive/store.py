@@ -52,7 +52,10 @@ def _named(table: Table, name: str, *columns: str) -> dict[str, Select[Any]]:
 _COMMENTS = _named(COMMENT, "external_id", "external_id", "id")
 _STORIES = _named(STORY, "external_id", "external_id", "id")
 _AUTHORS = _named(AUTHOR, "identity", "identity", "id")
-_REPLIES = _named(COMMENT, "parent_external_id", "id", "parent_id", "parent_external_id")
+_ORPHANS = {
+    name: wanted.where(COMMENT.c.parent_id.is_(None))
+    for name, wanted in _named(COMMENT, "parent_external_id", "id", "parent_external_id").items()
+}
 _ADOPT = update(COMMENT).where(COMMENT.c.id == bindparam("reply")).values(parent_id=bindparam("parent"))
 _NEW = {
     (name, table.name): dialect.insert(table).on_conflict_do_nothing()
@@ -295,8 +298,8 @@ def _statement(table: Table, columns: Sequence[str]) -> str:
 
 def _adopt(session: Session, site_id: int, made: Mapping[str, int]) -> None:
     """Replies that came before the comment that they answer, in this batch or long ago, find it now."""
-    replies = _found(session, _REPLIES, site_id, made)
-    waiting = [{"reply": number, "parent": made[name]} for number, parent, name in replies if parent is None]
+    orphans = _found(session, _ORPHANS, site_id, made)
+    waiting = [{"reply": number, "parent": made[name]} for number, name in orphans if number != made[name]]
     if waiting:
         session.connection().execute(_ADOPT, waiting)
 

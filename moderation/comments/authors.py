@@ -102,4 +102,4 @@ def approved_of(session: Session, author_ids: Sequence[int]) -> dict[int, int]:
         .where(Comment.author_id.in_(author_ids), Comment.status == APPROVED)
         .group_by(Comment.author_id)
     ).all()
-    return {row[0]: row[1] for row in rows}
+    return {row[0]: row[1] for row in rows if row[0] is not None}

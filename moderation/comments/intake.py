@@ -4,12 +4,12 @@ The same again answers as the first did; events of one comment may come in any o
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -234,6 +234,30 @@ def current_revisions(session: Session, keys: Sequence[tuple[int, int]]) -> dict
     return {row.comment_id: row for row in rows if row.number == wanted[row.comment_id]}
 
 
+_ORPHANS = select(Comment.id, Comment.parent_external_id).where(
+    Comment.site_id == bindparam("site_id"),
+    Comment.parent_external_id.in_(bindparam("names", expanding=True)),
+    Comment.parent_id.is_(None),
+)
+_PARENT = select(Comment.parent_id).where(Comment.id == bindparam("reply"))
+
+
+def adopt(session: Session, site_id: int, made: Mapping[str, int]) -> None:
+    """Replies that came before the comment that they answer find it now; `made`: external id → id of new comments.
+
+    A comment never comes to stand under itself or its own replies, whatever a site says.
+    """
+    connection = session.connection()
+    orphans = connection.execute(_ORPHANS, {"site_id": site_id, "names": sorted(made)}).all()
+    for orphan, name in orphans:
+        parent = made[name or ""]
+        above: int | None = parent
+        while above is not None and above != orphan:
+            above = connection.execute(_PARENT, {"reply": above}).scalar()
+        if above is None:
+            connection.execute(update(Comment).where(Comment.id == orphan).values(parent_id=parent))
+
+
 def text_hash(text: str) -> str:
     """SHA-256 (hex) of a text with case and spaces evened out: equal for repeats, for duplicate checks."""
     return hashlib.sha256(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass")).hexdigest()
@@ -344,7 +368,7 @@ def _describe(
     comment.language_hint = given.language
     comment.parent_external_id = given.parent_external_id
     comment.parent_id = None
-    if given.parent_external_id:
+    if given.parent_external_id not in (None, comment.external_id):
         parent = _find(session, site.id, given.parent_external_id)
         comment.parent_id = parent.id if parent is not None else None
     if given.author.ip:
@@ -390,16 +414,7 @@ def _insert(
             session.add(_revision(comment.id, 1, given, now))
     except IntegrityError:
         return None
-    session.execute(
-        update(Comment)
-        .where(
-            Comment.site_id == site.id,
-            Comment.parent_external_id == given.external_id,
-            Comment.parent_id.is_(None),
-        )
-        .values(parent_id=comment.id)
-        .execution_options(synchronize_session=False)
-    )
+    adopt(session, site.id, {given.external_id: comment.id})
     return comment
 
 

@@ -8,6 +8,10 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.db import Base, BigId
 
+_ORPHAN: dict[str, Any] = {
+    f"{name}_where": text("parent_id IS NULL AND parent_external_id IS NOT NULL") for name in ("sqlite", "postgresql")
+}
+
 
 class Story(Base):
     """One article of a site."""
@@ -67,7 +71,8 @@ class Comment(Base):
         # What is shown, or was, or is about to be: a comment that waits in the queue is in none of the two.
         Index("ix_comment_shown_site", "site_id", "created_at", "id", **_SHOWN),
         Index("ix_comment_shown_story", "story_id", "created_at", "id", "shown", "shown_next", "shown_at", **_SHOWN),
-        Index("ix_comment_parent", "site_id", "parent_external_id"),
+        # Replies whose parent has not come yet: few at any time, and looked for with every comment that comes.
+        Index("ix_comment_orphan", "site_id", "parent_external_id", **_ORPHAN),
         Index("ix_comment_source", "site_id", "source", "received_at"),
     )
 

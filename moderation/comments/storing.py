@@ -39,12 +39,6 @@ _KNOWN = (
     .join(REVISION, and_(REVISION.c.comment_id == COMMENT.c.id, REVISION.c.number == COMMENT.c.revision))
     .where(COMMENT.c.site_id == bindparam("site_id"), COMMENT.c.external_id.in_(bindparam("names", expanding=True)))
 )
-_ORPHANS = select(COMMENT.c.id, COMMENT.c.parent_external_id).where(
-    COMMENT.c.site_id == bindparam("site_id"),
-    COMMENT.c.parent_external_id.in_(bindparam("names", expanding=True)),
-    COMMENT.c.parent_id.is_(None),
-)
-_ADOPT = update(COMMENT).where(COMMENT.c.id == bindparam("orphan")).values(parent_id=bindparam("parent"))
 _DESCRIBE_STORY = (
     update(STORY)
     .where(STORY.c.id == bindparam("story"))
@@ -122,7 +116,7 @@ def store_new(
         _REVISIONS,
         [intake.revision_values(made[item.external_id], 1, item, now) for item in items if item.external_id in made],
     )
-    _adopt(session, site.id, made)
+    intake.adopt(session, site.id, made)
     return {firsts[name]: number for name, number in made.items()}
 
 
@@ -256,15 +250,6 @@ def _authors(
 def _parents(session: Session, site_id: int, items: Sequence[CommentInput]) -> dict[str, int]:
     wanted = {item.parent_external_id for item in items if item.parent_external_id}
     return {row.external_id: row.id for row in _named(session, _PARENTS, site_id, wanted)}
-
-
-def _adopt(session: Session, site_id: int, made: Mapping[str, int]) -> None:
-    """Replies that came before the comment that they answer, in this batch or long ago, find it now."""
-    orphans = [
-        {"orphan": row.id, "parent": made[row.parent_external_id]} for row in _named(session, _ORPHANS, site_id, made)
-    ]
-    if orphans:
-        session.connection().execute(_ADOPT, orphans)
 
 
 def _named(session: Session, statement: Any, site_id: int, names: Iterable[str]) -> Sequence[Any]:

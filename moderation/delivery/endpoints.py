@@ -131,13 +131,14 @@ def add(session: Session, site: Site, url: str, *, now: datetime, actor: str) ->
     session.add(endpoint)
     session.flush()
     if not known:
-        session.execute(
+        moved = session.execute(
             update(Delivery)
             .where(Delivery.site_id == site.id, Delivery.endpoint_id.is_(None), Delivery.state == DUE)
             .values(endpoint_id=endpoint.id)
             .execution_options(synchronize_session=False)
         )
-        dispatch.nudge(session, queues.TASK_DELIVER)
+        if affected(moved):
+            dispatch.nudge(session, queues.TASK_DELIVER)
     _record(session, endpoint, "add", actor, now)
     return endpoint
 

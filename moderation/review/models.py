@@ -24,7 +24,7 @@ class Decision(Base):
     action: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str | None] = mapped_column(String(30))
     origin: Mapped[str] = mapped_column(String(12))
-    """`moderator`, `policy`, `deadline` (not scored in time) or `site`."""
+    """`moderator`, `policy`, `deadline` (not scored in time), `staff` (the site's own people wrote it) or `import`."""
     moderator_id: Mapped[int | None] = mapped_column(ForeignKey("moderator.id"))
     undoes: Mapped[int | None] = mapped_column(ForeignKey("decision.id"))
     policy_version: Mapped[int | None]

@@ -2,6 +2,7 @@
 
 import pytest
 
+from moderation.delivery import schedule
 from moderation.delivery.schedule import DELAYS, next_delay
 
 
@@ -35,3 +36,29 @@ def test_jitter_adds_at_most_a_fifth(made: int) -> None:
 
 def test_the_first_attempt_is_made_at_once() -> None:
     assert next_delay(0, None, lambda: 0.9) == 0.0
+
+
+def test_an_endpoint_is_paused_by_many_failures_over_some_time_and_by_neither_alone() -> None:
+    assert schedule.must_pause(10, 600.0)
+    assert not schedule.must_pause(9, 86_400.0)
+    assert not schedule.must_pause(500, 599.0)
+
+
+def test_a_failing_endpoint_rests_longer_and_longer_up_to_a_minute() -> None:
+    rests = [schedule.rest(failures, 500, None) for failures in range(1, 12)]
+    assert rests == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60, 60]
+
+
+def test_only_429_and_503_may_ask_the_endpoint_to_rest_and_for_an_hour_at_most() -> None:
+    asked = [schedule.rest(1, status, 120.0) for status in (429, 503, 500, None)]
+    assert asked == [120, 120, 0, 0]
+    assert schedule.rest(1, 429, 1e9) == 3600
+
+
+def test_probes_of_a_paused_endpoint_come_half_as_often_each_time_and_every_hour_at_least() -> None:
+    paused, distances = 0.0, []
+    for _ in range(7):
+        distances.append(schedule.next_probe(paused, lambda: 0.0) / 60)
+        paused += distances[-1] * 60
+    assert distances == [5, 5, 10, 20, 40, 60, 60]
+    assert schedule.next_probe(0.0, lambda: 0.999) > 300

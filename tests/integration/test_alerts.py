@@ -218,7 +218,8 @@ def test_an_endpoint_that_is_paused_or_gone_is_found_and_one_switched_off_by_han
             session.execute(update(Endpoint).values(url="https://situs.example/hook?token=rahasia", **values))
         return found(db, settings)
 
-    paused = endpoint(paused_at=T0)[conditions.ENDPOINT_PAUSED]
+    paused = endpoint(paused_at=T0, probe_at=T0)[conditions.ENDPOINT_PAUSED]
+    assert not endpoint(paused_at=T0, probe_at=None)  # a person's wish
     assert paused.facts == {"site": "Warta Uji", "host": "situs.example"}, "the rest of an address may be secret"
     assert set(endpoint(enabled=False, disabled_reason="the endpoint answered 410 Gone")) == {conditions.ENDPOINT_GONE}
     assert not endpoint(enabled=False, disabled_reason="")
@@ -333,7 +334,7 @@ def test_several_alerts_of_one_examination_are_one_message(db: Database, mailing
     hold(db, mailing, add_site(db).site)
     add_site(db)
     with db.transaction() as session:
-        session.execute(update(Endpoint).values(paused_at=T0))
+        session.execute(update(Endpoint).values(paused_at=T0, probe_at=T0))
     assert look(db, mailing, 61) == 1
     assert "4 hal perlu perhatian" in box.subjects[0]
 

@@ -239,6 +239,31 @@ def test_a_page_costs_a_few_statements_however_deep_and_many_its_replies(db: Dat
         assert len(sent) <= 5, story
 
 
+def test_pages_come_from_the_indexes_of_what_is_shown(db: Database, made: NewSite) -> None:
+    fill(db, made.site, "s1", [Row(n) for n in range(3)])
+    sent: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _k: Any, statement: str, values: Any, *_: Any) -> None:
+        if "ORDER BY comment.created_at" in statement:
+            sent.append((statement, values))
+
+    sa.event.listen(db.engine, "before_cursor_execute", note)
+    with db.reading() as session:
+        reading.recent(session, made.site, limit=5, now=NOW)
+        reading.thread(session, made.site, "s1", now=NOW, sort=reading.NEWEST, after=reading.Cursor(SOON, 1))
+    sa.event.remove(db.engine, "before_cursor_execute", note)
+    with db.engine.connect() as connection:
+        if not db.is_sqlite:  # three rows are read quickest all at once
+            connection.exec_driver_sql("SET LOCAL enable_seqscan = off")
+            connection.exec_driver_sql("SET LOCAL enable_sort = off")
+        explain = "EXPLAIN QUERY PLAN " if db.is_sqlite else "EXPLAIN "
+        plans = ["\n".join(map(str, connection.exec_driver_sql(explain + one, values))) for one, values in sent]
+    assert len(plans) == 2
+    assert "ix_comment_shown_site" in plans[0]
+    assert "ix_comment_shown_story" in plans[1]
+    assert "TEMP B-TREE" not in "".join(plans)
+
+
 def test_two_comments_that_name_each_other_their_answer_harm_no_reading(db: Database, made: NewSite) -> None:
     one, other = fill(db, made.site, "s1", [Row(0), Row(1, 0)])
     with db.transaction() as session:

@@ -270,3 +270,13 @@ def test_a_story_keeps_its_section_and_date_when_a_later_comment_leaves_them_out
     assert kept.section == "politik"
     assert kept.published_at is not None
     assert kept.published_at.isoformat() == "2026-11-01T01:00:00+00:00"
+
+
+def test_comments_that_name_each_other_or_themselves_as_parent_make_no_ring(app: Flask, db: Database) -> None:
+    made = add_site(db)
+    batch(app, made, api_body("self", parent_external_id="self"), api_body("a", parent_external_id="b"))
+    batch(app, made, api_body("b", parent_external_id="c"))
+    app.test_client().post("/api/v1/comments", json=api_body("c", parent_external_id="a"), headers=bearer(made))
+    above = {name: comment_of(db, name).parent_id for name in ("self", "a", "b", "c")}
+    ids = {name: comment_of(db, name).id for name in above}
+    assert above == {"self": None, "a": ids["b"], "b": None, "c": ids["a"]}
