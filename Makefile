@@ -1,7 +1,7 @@
 # Written for GNU make 3.81 too, which macOS still has. `make` alone prints the list of targets.
 BIN = .venv/bin
-# Two processes, whole files each: tests that share a broker or a running product stand in one file.
-PYTEST_ARGS = -n 2 --dist loadfile
+# Two processes; tests/conftest.py says which files stay in one of them.
+PYTEST_ARGS = -n 2 --dist loadgroup
 
 .PHONY: help install run test lint format chaos-smoke bench-replay bench-import bench-hostile bench-intake lock clean
 

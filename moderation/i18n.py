@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
+from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlencode
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -78,6 +79,7 @@ REASON_NAMES: Mapping[str, str] = {
 """Reason code of a decision (upper case) or of a verdict (lower case) → msgid of its name."""
 
 
+@lru_cache
 def load_catalogue(path: Path) -> Translations:
     """The translations of one `.po` file, compiled in memory. Fuzzy entries are left out. Raises OSError."""
     with path.open("rb") as file:

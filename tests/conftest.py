@@ -42,6 +42,18 @@ def need(what: str, address: tuple[str, int]) -> None:
     pytest.skip(f"{what} does not answer at {address[0]}:{address[1]}")
 
 
+WHOLE = ("browser", "chaos", "flow", "ui", "runtime")
+"""Folders whose files share a running product, a broker or a browser: each file stays in one test process."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep such files together, and begin with them: what takes longest must not come last and alone."""
+    whole = [item for item in items if item.path.parent.name in WHOLE]
+    for item in whole:
+        item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items[:] = [*whole, *(item for item in items if item.path.parent.name not in WHOLE)]
+
+
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -73,6 +73,10 @@ def new_event_id() -> str:
 
 def lock_site(session: Session, site_id: int, *, shared: bool = False) -> None:
     """Hold the site's list of endpoints still until the end of the transaction; `shared` for those who only read it."""
+    held: set[tuple[int, bool]] = session.info.setdefault("held_sites", set())  # a session is one transaction
+    if (site_id, shared) in held or (site_id, False) in held:
+        return
+    held.add((site_id, shared))
     wanted = select(Site.id).where(Site.id == site_id)
     session.execute(wanted.with_for_update(read=True, key_share=True) if shared else wanted.with_for_update())
 
@@ -96,19 +100,7 @@ def put(
     heard anything since: an undo inside the grace goes by unheard.
     """
     lock_site(session, site_id, shared=True)
-    rows = session.execute(
-        select(
-            Delivery.id,
-            Delivery.state,
-            Delivery.told,
-            Delivery.attempts,
-            Delivery.endpoint_id,
-            Delivery.due_at,
-            Delivery.finished_at,
-        )
-        .where(Delivery.comment_id == comment_id)
-        .order_by(Delivery.sequence, Delivery.id)
-    ).all()
+    rows = _told_before(session, comment_id) if sequence > 1 else []  # most comments are decided once
     waiting = [row.id for row in rows if row.state in (DUE, DEAD)]
     if waiting:
         session.execute(
@@ -349,6 +341,24 @@ def given_up(session: Session, site_ids: Sequence[int] | None = None) -> int:
     """How many events are dead letters, of all sites or of some; failed tests are not counted."""
     wanted = select(func.count()).select_from(Delivery).where(Delivery.state == DEAD, Delivery.comment_id.is_not(None))
     return session.scalar(wanted if site_ids is None else wanted.where(Delivery.site_id.in_(site_ids))) or 0
+
+
+def _told_before(session: Session, comment_id: int) -> list[Any]:
+    """All events of a comment so far."""
+    rows = session.execute(
+        select(
+            Delivery.id,
+            Delivery.state,
+            Delivery.told,
+            Delivery.attempts,
+            Delivery.endpoint_id,
+            Delivery.due_at,
+            Delivery.finished_at,
+        )
+        .where(Delivery.comment_id == comment_id)
+        .order_by(Delivery.sequence, Delivery.id)
+    )
+    return list(rows)
 
 
 def _knows(rows: Sequence[Any], told: str, now: datetime) -> bool:
