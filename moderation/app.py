@@ -1,7 +1,6 @@
 """The web application: collects the doors of every room. Nothing here decides anything."""
 
 import logging
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +18,7 @@ from moderation.accounts.views import accounts
 from moderation.comments.form_views import public
 from moderation.comments.reading_views import api as reading_api
 from moderation.comments.reading_views import public as public_reading
-from moderation.comments.views import api, gathered_intake, many
+from moderation.comments.views import api, gathered_intake, many, verdict_watch
 from moderation.comments.webhook_views import webhooks
 from moderation.db import Database
 from moderation.delivery.page_views import pages as delivery_pages
@@ -54,8 +53,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         settings.database, info={"sender": sender or CelerySender(settings)}, pool_size=settings.web_threads + 2
     )
     app.extensions["intake"] = gathered_intake(settings, app.extensions["secret"], app.extensions["database"])
-    # Half of the threads at most may stand and wait for a verdict: the others go on taking comments in.
-    app.extensions["waiting"] = threading.BoundedSemaphore(max(1, settings.web_threads // 2))
+    app.extensions["verdicts"] = verdict_watch(app.extensions["database"], settings.web_threads)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]  # Flask's documented way

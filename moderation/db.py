@@ -1,16 +1,19 @@
 """The database: one Base, one engine per process, one way to open a transaction, and what happens after its commit."""
 
 import fcntl
+import json
 import os
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -118,6 +121,38 @@ def insert_ignore(session: Session, model: type[Base], **values: Any) -> int | N
     return cast("int | None", session.scalar(statement))
 
 
+def one_of(column: sa.ColumnElement[str], names: str) -> dict[str, sa.ColumnElement[bool]]:
+    """`column` is one of a list, per dialect. The list travels as one value, see `listed`: a statement that is the same
+    whatever the length is compiled, planned and kept once."""
+    return {
+        "postgresql": column == sa.any_(sa.bindparam(names, type_=postgresql.ARRAY(sa.String))),
+        "sqlite": column.in_(sa.text(f"SELECT value FROM json_each(:{names})")),  # noqa: S608 a parameter's name
+    }
+
+
+def inserts(table: sa.Table, *, unless_known: bool = False) -> dict[str, sa.Insert]:
+    """INSERT of many rows into `table`, per dialect; `unless_known` passes over those that a unique constraint refuses.
+
+    PostgreSQL's driver sends many rows one by one, but as one statement when ids are asked for; SQLite's loops in C.
+    """
+    plain: dict[str, Any] = {"sqlite": sqlite.insert(table), "postgresql": postgresql.insert(table)}
+    if unless_known:
+        plain = {name: statement.on_conflict_do_nothing() for name, statement in plain.items()}
+    return {**plain, "postgresql": plain["postgresql"].returning(table.c.id)}
+
+
+def insert_many(session: Session, statements: Mapping[str, sa.Insert], rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert `rows` by what `inserts` made."""
+    connection = session.connection()
+    connection.execute(statements[connection.dialect.name], rows)
+
+
+def listed(session: Session, names: Iterable[str]) -> Any:
+    """The value of a list parameter of `one_of`."""
+    values = sorted(names)
+    return json.dumps(values) if session.get_bind().dialect.name == "sqlite" else values
+
+
 def affected(result: sa.Result[Any]) -> int:
     """How many rows an UPDATE or DELETE changed."""
     return cast("sa.CursorResult[Any]", result).rowcount
@@ -145,12 +180,14 @@ class Database:
                 "options": "-c statement_timeout=30000 -c idle_in_transaction_session_timeout=60000",
                 "tcp_user_timeout": 10000,
             }
-            arguments["pool_pre_ping"] = True
             arguments["pool_recycle"] = 300
         self.engine = sa.create_engine(url, **arguments)
         if self.is_sqlite:
             sa.event.listen(self.engine, "connect", _prepare_sqlite)
             sa.event.listen(self.engine, "begin", _begin_sqlite)
+        else:
+            sa.event.listen(self.engine, "checkin", _note_use)
+            sa.event.listen(self.engine, "checkout", partial(_ping_idle, self.engine.dialect))
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -190,6 +227,25 @@ def translated() -> Iterator[None]:
         if error.connection_invalidated or isinstance(error, OperationalError):
             raise Unavailable(AWAY) from error
         raise
+
+
+IDLE_SECONDS = 1.0
+"""A connection that was used a moment ago is not asked whether it lives: a tenth of the round trips of intake."""
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_at"] = time.monotonic()
+
+
+def _ping_idle(dialect: sa.Dialect, connection: Any, record: Any, _proxy: Any) -> None:
+    if time.monotonic() - record.info.get("used_at", time.monotonic()) < IDLE_SECONDS:
+        return
+    try:
+        alive = dialect.do_ping(connection)
+    except Exception as error:  # the driver may raise what it likes: this connection is of no use
+        raise DisconnectionError from error
+    if not alive:
+        raise DisconnectionError
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -6,12 +6,12 @@ The same again answers as the first did; events of one comment may come in any o
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import and_, bindparam, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from moderation.accounts.models import Site
 from moderation.comments import authors, html, ordering, status
@@ -234,28 +234,53 @@ def current_revisions(session: Session, keys: Sequence[tuple[int, int]]) -> dict
     return {row.comment_id: row for row in rows if row.number == wanted[row.comment_id]}
 
 
-_ORPHANS = select(Comment.id, Comment.parent_external_id).where(
-    Comment.site_id == bindparam("site_id"),
-    Comment.parent_external_id.in_(bindparam("names", expanding=True)),
-    Comment.parent_id.is_(None),
-)
 _PARENT = select(Comment.parent_id).where(Comment.id == bindparam("reply"))
 
 
-def adopt(session: Session, site_id: int, made: Mapping[str, int]) -> None:
-    """Replies that came before the comment that they answer find it now; `made`: external id → id of new comments.
+def adopt(session: Session, orphans: Sequence[tuple[int, str]], made: Mapping[str, int]) -> None:
+    """Replies that came before the comment that they answer find it now.
 
+    `orphans`: id of each reply and the external id that it answers; `made`: external id → id of the comments that came.
     A comment never comes to stand under itself or its own replies, whatever a site says.
     """
     connection = session.connection()
-    orphans = connection.execute(_ORPHANS, {"site_id": site_id, "names": sorted(made)}).all()
     for orphan, name in orphans:
-        parent = made[name or ""]
-        above: int | None = parent
+        above: int | None = made.get(name)
         while above is not None and above != orphan:
             above = connection.execute(_PARENT, {"reply": above}).scalar()
-        if above is None:
-            connection.execute(update(Comment).where(Comment.id == orphan).values(parent_id=parent))
+        if above is None and name in made:
+            connection.execute(update(Comment).where(Comment.id == orphan).values(parent_id=made[name]))
+
+
+def orphans_of(session: Session, site_id: int, external_id: str) -> list[tuple[int, str]]:
+    """Replies that wait for a comment."""
+    rows = session.scalars(
+        select(Comment.id).where(
+            Comment.site_id == site_id, Comment.parent_external_id == external_id, Comment.parent_id.is_(None)
+        )
+    )
+    return [(number, external_id) for number in rows]
+
+
+LATE_REPLIES = timedelta(minutes=10)
+
+
+def adopt_late(session: Session, now: datetime) -> None:
+    """Join what came in the same moment by two doors: neither transaction saw the other."""
+    parent = aliased(Comment)
+    rows = session.execute(
+        select(Comment.id, parent.id.label("parent"), parent.external_id)
+        .join(parent, and_(parent.site_id == Comment.site_id, parent.external_id == Comment.parent_external_id))
+        .where(
+            Comment.parent_id.is_(None),
+            Comment.parent_external_id.is_not(None),
+            Comment.received_at > now - LATE_REPLIES,
+            Comment.id != parent.id,
+        )
+        .limit(500)
+    ).all()
+    for row in rows:
+        adopt(session, [(row.id, row.external_id)], {row.external_id: row.parent})
 
 
 def text_hash(text: str) -> str:
@@ -414,7 +439,8 @@ def _insert(
             session.add(_revision(comment.id, 1, given, now))
     except IntegrityError:
         return None
-    adopt(session, site.id, {given.external_id: comment.id})
+    waiting = orphans_of(session, site.id, given.external_id)
+    adopt(session, waiting, {given.external_id: comment.id})
     return comment
 
 

@@ -10,7 +10,20 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
-from sqlalchemy import Insert, Table, and_, bindparam, insert, select, update
+from sqlalchemy import (
+    BindParameter,
+    CompoundSelect,
+    Insert,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    literal,
+    null,
+    select,
+    union_all,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -18,27 +31,58 @@ from moderation.accounts.models import Site
 from moderation.comments import authors, intake, status
 from moderation.comments.intake import CommentInput, StoryInput
 from moderation.comments.models import Author, Comment, Revision, Story
+from moderation.db import insert_many, inserts, listed, one_of
 
 COMMENT = cast(Table, Comment.__table__)
 REVISION = cast(Table, Revision.__table__)
 STORY = cast(Table, Story.__table__)
 AUTHOR = cast(Table, Author.__table__)
 
+
+def _ids_of(table: Table, name: str) -> dict[str, Select[Any]]:
+    """Names and ids of a site's rows, per dialect."""
+    wanted = select(table.c[name], table.c.id).where(table.c.site_id == bindparam("site_id"))
+    return {dialect: wanted.where(condition) for dialect, condition in one_of(table.c[name], "names").items()}
+
+
 # Made once: SQLAlchemy spends more on building such a statement than SQLite on running it.
-_STORIES = select(
-    STORY.c.external_id, STORY.c.id, STORY.c.url, STORY.c.title, STORY.c.section, STORY.c.published_at
-).where(STORY.c.site_id == bindparam("site_id"), STORY.c.external_id.in_(bindparam("names", expanding=True)))
-_AUTHORS = select(AUTHOR.c.identity, AUTHOR.c.id, AUTHOR.c.email_hash).where(
-    AUTHOR.c.site_id == bindparam("site_id"), AUTHOR.c.identity.in_(bindparam("names", expanding=True))
-)
-_PARENTS = select(COMMENT.c.external_id, COMMENT.c.id).where(
-    COMMENT.c.site_id == bindparam("site_id"), COMMENT.c.external_id.in_(bindparam("names", expanding=True))
-)
-_KNOWN = (
+def _around() -> dict[str, CompoundSelect[Any]]:
+    """What there is of a batch's surroundings, in one question per dialect: its stories, authors and parents, and older
+    replies that wait for one of its comments. Columns: kind, name, id, and what a story or author is described by."""
+    site: BindParameter[Any] = bindparam("site_id")
+    nothing = [null().label(name) for name in ("url", "title", "section", "published_at")]
+    found = {}
+    for dialect in ("sqlite", "postgresql"):
+        told = [STORY.c.url, STORY.c.title, STORY.c.section, STORY.c.published_at]
+        found[dialect] = union_all(
+            select(literal("story").label("kind"), STORY.c.external_id.label("name"), STORY.c.id, *told).where(
+                STORY.c.site_id == site, one_of(STORY.c.external_id, "stories")[dialect]
+            ),
+            select(literal("author"), AUTHOR.c.identity, AUTHOR.c.id, AUTHOR.c.email_hash, *nothing[1:]).where(
+                AUTHOR.c.site_id == site, one_of(AUTHOR.c.identity, "authors")[dialect]
+            ),
+            select(literal("parent"), COMMENT.c.external_id, COMMENT.c.id, *nothing).where(
+                COMMENT.c.site_id == site, one_of(COMMENT.c.external_id, "parents")[dialect]
+            ),
+            select(literal("orphan"), COMMENT.c.parent_external_id, COMMENT.c.id, *nothing).where(
+                COMMENT.c.site_id == site,
+                one_of(COMMENT.c.parent_external_id, "comments")[dialect],
+                COMMENT.c.parent_id.is_(None),
+                COMMENT.c.parent_external_id.is_not(None),
+            ),
+        )
+    return found
+
+
+_AROUND = _around()
+_STORIES = _ids_of(STORY, "external_id")
+_AUTHORS = _ids_of(AUTHOR, "identity")
+_TEXTS = (
     select(COMMENT.c.external_id, COMMENT.c.id, COMMENT.c.status, COMMENT.c.revision, REVISION.c.text, REVISION.c.raw)
     .join(REVISION, and_(REVISION.c.comment_id == COMMENT.c.id, REVISION.c.number == COMMENT.c.revision))
-    .where(COMMENT.c.site_id == bindparam("site_id"), COMMENT.c.external_id.in_(bindparam("names", expanding=True)))
+    .where(COMMENT.c.site_id == bindparam("site_id"))
 )
+_KNOWN = {dialect: _TEXTS.where(condition) for dialect, condition in one_of(COMMENT.c.external_id, "names").items()}
 _DESCRIBE_STORY = (
     update(STORY)
     .where(STORY.c.id == bindparam("story"))
@@ -50,7 +94,7 @@ _DESCRIBE_STORY = (
     )
 )
 _REHASH = update(AUTHOR).where(AUTHOR.c.id == bindparam("author")).values(email_hash=bindparam("hashed"))
-_REVISIONS = insert(REVISION)
+_REVISIONS = inserts(REVISION)
 
 
 def _unless_known(table: Table, *returned: str) -> Mapping[str, Insert]:
@@ -87,9 +131,11 @@ def store_new(
     for position, item in enumerate(given):
         firsts.setdefault(item.external_id, position)
     items = [given[position] for position in firsts.values()]
-    stories = _stories(session, site.id, items, now)
-    writers = _authors(session, site.id, items, secret, now)
-    parents = _parents(session, site.id, items)
+    identities = [authors.identity_of(site.id, item.author, secret) for item in items]
+    around = _look_around(session, site.id, items, identities)
+    stories = _stories(session, site.id, items, around["story"], now)
+    writers = _authors(session, site.id, items, identities, around["author"], secret, now)
+    parents = {row.name: row.id for row in around["parent"]}
     rows = [
         {
             **_EMPTY,
@@ -99,7 +145,7 @@ def store_new(
             "source": source,
             "intake_flags": ",".join(item.flags),
             "story_id": stories[item.story.external_id],
-            "author_id": writers[authors.identity_of(site.id, item.author, secret)],
+            "author_id": writers[identity],
             "parent_external_id": item.parent_external_id,
             "parent_id": parents.get(item.parent_external_id or ""),
             "created_at": item.created_at or now,
@@ -107,16 +153,23 @@ def store_new(
             "pending_since": now,
             "shown_at": now,
         }
-        for item in items
+        for item, identity in zip(items, identities, strict=True)
     ]
     made = _inserted(session, _NEW_COMMENTS, rows)
     if not made:
         return {}
-    session.connection().execute(
+    insert_many(
+        session,
         _REVISIONS,
         [intake.revision_values(made[item.external_id], 1, item, now) for item in items if item.external_id in made],
     )
-    intake.adopt(session, site.id, made)
+    waiting = [(row.id, row.name) for row in around["orphan"]]
+    waiting += [
+        (made[item.external_id], item.parent_external_id)
+        for item in items
+        if item.external_id in made and item.parent_external_id in made
+    ]
+    intake.adopt(session, waiting, made)
     return {firsts[name]: number for name, number in made.items()}
 
 
@@ -172,9 +225,29 @@ def _inserted(session: Session, statements: Mapping[str, Insert], rows: list[dic
     return {row[0]: row[1] for row in made}
 
 
-def _stories(session: Session, site_id: int, items: Sequence[CommentInput], now: datetime) -> dict[str, int]:
+def _look_around(
+    session: Session, site_id: int, items: Sequence[CommentInput], identities: Iterable[str]
+) -> Mapping[str, Sequence[Any]]:
+    rows = session.connection().execute(
+        _AROUND[session.get_bind().dialect.name],
+        {
+            "site_id": site_id,
+            "stories": listed(session, {item.story.external_id for item in items}),
+            "authors": listed(session, set(identities)),
+            "parents": listed(session, {item.parent_external_id for item in items if item.parent_external_id}),
+            "comments": listed(session, {item.external_id for item in items}),
+        },
+    )
+    found: dict[str, list[Any]] = {"story": [], "author": [], "parent": [], "orphan": []}
+    for row in rows:
+        found[row.kind].append(row)
+    return found
+
+
+def _stories(
+    session: Session, site_id: int, items: Sequence[CommentInput], known: Sequence[Any], now: datetime
+) -> dict[str, int]:
     wanted: dict[str, StoryInput] = {item.story.external_id: item.story for item in items}
-    found = {row.external_id: row for row in _named(session, _STORIES, site_id, wanted)}
     changed = [
         {
             "story": row.id,
@@ -183,77 +256,78 @@ def _stories(session: Session, site_id: int, items: Sequence[CommentInput], now:
             "new_section": given.section or row.section,
             "new_published_at": given.published_at or row.published_at,
         }
-        for name, row in sorted(found.items())
-        if intake.story_differs(row, given := wanted[name])
+        for row in sorted(known, key=lambda row: row.id)
+        if intake.story_differs(row, given := wanted[row.name])
     ]
     if changed:
         session.connection().execute(_DESCRIBE_STORY, changed)
-    ids = {name: row.id for name, row in found.items()}
-    missing = sorted(name for name in wanted if name not in ids)
-    ids |= _inserted(
-        session,
-        _NEW_STORIES,
-        [
-            {
-                "site_id": site_id,
-                "external_id": name,
-                "url": wanted[name].url,
-                "title": wanted[name].title,
-                "section": wanted[name].section,
-                "published_at": wanted[name].published_at,
-                "created_at": now,
-            }
-            for name in missing
-        ],
-    )
-    # those that a request made in this very moment
-    late = [name for name in missing if name not in ids]
-    return ids | {row.external_id: row.id for row in _named(session, _STORIES, site_id, late)}
+    new = {
+        name: {
+            "site_id": site_id,
+            "external_id": name,
+            "url": given.url,
+            "title": given.title,
+            "section": given.section,
+            "published_at": given.published_at,
+            "created_at": now,
+        }
+        for name, given in sorted(wanted.items())
+    }
+    return _with_new(session, site_id, {row.name: row.id for row in known}, new, _NEW_STORIES, _STORIES)
 
 
 def _authors(
-    session: Session, site_id: int, items: Sequence[CommentInput], secret: bytes, now: datetime
+    session: Session,
+    site_id: int,
+    items: Sequence[CommentInput],
+    identities: Sequence[str],
+    known: Sequence[Any],
+    secret: bytes,
+    now: datetime,
 ) -> dict[str, int]:
-    wanted = {authors.identity_of(site_id, item.author, secret): item.author for item in items}
-    found = {row.identity: row for row in _named(session, _AUTHORS, site_id, wanted)}
+    wanted = {identity: item.author for identity, item in zip(identities, items, strict=True)}
     hashes = {
         name: authors.email_hash(secret, site_id, author.email) if author.email else None
         for name, author in wanted.items()
     }
     changed = [
-        {"author": row.id, "hashed": hashes[name]}
-        for name, row in sorted(found.items())
-        if hashes[name] and hashes[name] != row.email_hash
+        {"author": row.id, "hashed": hashes[row.name]}
+        for row in sorted(known, key=lambda row: row.id)
+        if hashes[row.name] and hashes[row.name] != row.url  # the fourth column is an author's e-mail hash
     ]
     if changed:
         session.connection().execute(_REHASH, changed)
-    ids = {name: row.id for name, row in found.items()}
-    missing = sorted(name for name in wanted if name not in ids)
-    ids |= _inserted(
-        session,
-        _NEW_AUTHORS,
-        [
-            {
-                "site_id": site_id,
-                "identity": name,
-                "external_id": wanted[name].external_id,
-                "email_hash": hashes[name],
-                "first_seen_at": now,
-            }
-            for name in missing
-        ],
-    )
+    new = {
+        name: {
+            "site_id": site_id,
+            "identity": name,
+            "external_id": author.external_id,
+            "email_hash": hashes[name],
+            "first_seen_at": now,
+        }
+        for name, author in sorted(wanted.items())
+    }
+    return _with_new(session, site_id, {row.name: row.id for row in known}, new, _NEW_AUTHORS, _AUTHORS)
+
+
+def _with_new(
+    session: Session,
+    site_id: int,
+    ids: dict[str, int],
+    rows: Mapping[str, dict[str, Any]],
+    insertion: Mapping[str, Insert],
+    again: Mapping[str, Select[Any]],
+) -> dict[str, int]:
+    """`ids` and those of the rows that are not among them: made now, or by a request in this very moment."""
+    missing = [name for name in rows if name not in ids]
+    ids |= _inserted(session, insertion, [rows[name] for name in missing])
     late = [name for name in missing if name not in ids]
-    return ids | {row.identity: row.id for row in _named(session, _AUTHORS, site_id, late)}
+    return ids | {row[0]: row.id for row in _named(session, again, site_id, late)}
 
 
-def _parents(session: Session, site_id: int, items: Sequence[CommentInput]) -> dict[str, int]:
-    wanted = {item.parent_external_id for item in items if item.parent_external_id}
-    return {row.external_id: row.id for row in _named(session, _PARENTS, site_id, wanted)}
-
-
-def _named(session: Session, statement: Any, site_id: int, names: Iterable[str]) -> Sequence[Any]:
-    listed = sorted(names)
-    if not listed:
+def _named(session: Session, statements: Mapping[str, Any], site_id: int, names: Iterable[str]) -> Sequence[Any]:
+    wanted = set(names)
+    if not wanted:
         return ()
-    return session.connection().execute(statement, {"site_id": site_id, "names": listed}).all()
+    statement = statements[session.get_bind().dialect.name]
+    return session.connection().execute(statement, {"site_id": site_id, "names": listed(session, wanted)}).all()

@@ -1,14 +1,12 @@
 """The comment API of a site's server: `/api/v1/comments`, with the site's key."""
 
-import threading
-import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from secrets import token_hex
 from typing import Any, cast
 
 from flask import Blueprint, Response, current_app, request
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from moderation import pipeline, web
@@ -23,6 +21,7 @@ from moderation.errors import InvalidInput, ModerationError, NotAuthenticated, N
 from moderation.gathering import Gathering
 from moderation.review import decisions, evidence
 from moderation.settings import Settings
+from moderation.watching import Watching
 
 COMMENT = schemas.CommentSchema()
 """Made once: making a schema costs more than loading with it, and loading keeps nothing in it."""
@@ -34,7 +33,7 @@ many = Blueprint("many_comments", __name__, url_prefix="/api/v1")
 BATCH, EDIT = schemas.BatchSchema(), schemas.EditSchema()
 
 LOOK_SECONDS = 0.025
-"""How often a waiting request looks whether its comment is judged."""
+"""Seconds between two looks whether the comments that requests wait for are judged."""
 
 MAX_WAIT = 2000
 """Longest time (ms) that a request may wait for its verdict."""
@@ -74,7 +73,7 @@ def create() -> Response:
     given = web.json_body(COMMENT)["comment"]
     stored = _intake().submit(Sent(key, site, given))
     if wait:
-        judged = _verdict(stored.comment_id, wait / 1000)
+        judged = _verdict(stored, wait / 1000)
         if judged is not None:
             return web.answer(judged)
     return web.answer(receipt_body(stored), 202 if stored.outcome in ("created", "revised") else 200)
@@ -282,24 +281,31 @@ def _intake() -> Gathering[Sent, pipeline.Receipt]:
     return cast("Gathering[Sent, pipeline.Receipt]", current_app.extensions["intake"])
 
 
-def _verdict(comment_id: int, seconds: float) -> dict[str, Any] | None:
+def verdict_watch(db: Database, threads: int) -> Watching:
+    """Where requests wait for their verdicts: half of the threads at most, so that the others go on taking comments in.
+
+    No transaction is open while they wait, and one short question serves all of them.
+    """
+
+    def judged(ids: Collection[int]) -> Collection[int]:
+        with db.reading() as session:
+            found = session.connection().execute(_JUDGED, {"ids": sorted(ids)})
+            return set(found.scalars())
+
+    return Watching(judged, places=max(1, threads // 2), pause=LOOK_SECONDS)
+
+
+_JUDGED = select(Comment.id).where(Comment.id.in_(bindparam("ids", expanding=True)), Comment.status != PENDING)
+
+
+def _verdict(stored: pipeline.Receipt, seconds: float) -> dict[str, Any] | None:
     """The comment's state once it is judged; None when that takes longer, or too many requests wait already."""
-    places: threading.BoundedSemaphore = current_app.extensions["waiting"]
-    if not places.acquire(blocking=False):
+    watch: Watching = current_app.extensions["verdicts"]
+    if stored.status == PENDING and not watch.wait(stored.comment_id, seconds):
         return None
-    try:
-        end = time.monotonic() + seconds
-        while True:
-            with web.database().reading() as session:  # a short look each time: no transaction stays open
-                comment = session.get(Comment, comment_id)
-                if comment is not None and comment.status != PENDING:
-                    return state(session, comment)
-            left = end - time.monotonic()
-            if left <= 0:
-                return None
-            time.sleep(min(LOOK_SECONDS, left))
-    finally:
-        places.release()
+    with web.database().reading() as session:
+        comment = session.get(Comment, stored.comment_id)
+        return state(session, comment) if comment is not None and comment.status != PENDING else None
 
 
 def receipt_body(receipt: pipeline.Receipt) -> dict[str, Any]:

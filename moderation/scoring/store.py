@@ -6,17 +6,14 @@ from datetime import datetime
 from typing import Any, cast
 
 from sqlalchemy import Table, select
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from moderation.db import insert_many, inserts
 from moderation.scoring.models import Score
 from moderation.scoring.scorer import Span, TextScore
 from moderation.signals import SIGNALS
 
-_INSERT = {
-    name: dialect.insert(cast(Table, Score.__table__)).on_conflict_do_nothing()
-    for name, dialect in (("sqlite", sqlite), ("postgresql", postgresql))
-}
+_INSERT = inserts(cast(Table, Score.__table__), unless_known=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +38,9 @@ def put(session: Session, scorer: str, version: str, new: Sequence[NewScore], no
     """Keep the scores of one version of a scorer; where it has judged a revision already, the first counts."""
     if not new:
         return
-    connection = session.connection()
-    connection.execute(
-        _INSERT[connection.dialect.name],
+    insert_many(
+        session,
+        _INSERT,
         [
             {
                 "comment_id": item.comment_id,

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import cast
 
-from sqlalchemy import ColumnElement, Table, and_, exists, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Table, and_, exists, func, or_, select, update
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment, Revision
-from moderation.db import affected, insert_ignore
+from moderation.db import affected, insert_ignore, insert_many, inserts
 from moderation.scoring.models import Work
 
 MAX_ATTEMPTS = 3
@@ -23,7 +23,7 @@ DUE, LEASED, DONE, FAILED, DROPPED = "due", "leased", "done", "failed", "dropped
 
 
 _FRESH = {"state": DUE, "attempts": 0, "error": ""}
-_INSERT = insert(cast(Table, Work.__table__))
+_INSERT = inserts(cast(Table, Work.__table__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ def add_new(session: Session, comment_ids: Sequence[int], scorers: Iterable[str]
         for scorer in scorers
         for number in comment_ids
     ]
-    session.connection().execute(_INSERT, rows)
+    insert_many(session, _INSERT, rows)
 
 
 def drop(session: Session, comment_id: int) -> None:

@@ -235,20 +235,25 @@ def test_a_verdict_that_does_not_come_in_time_leaves_202(app: Flask, db: Databas
 
 def test_who_comes_when_half_of_the_threads_wait_does_not_wait(app: Flask, db: Database, settings: Settings) -> None:
     made = add_site(db)
-    places = app.extensions["waiting"]
-    taken = 0
-    while places.acquire(blocking=False):
-        taken += 1
-    assert taken == settings.web_threads // 2
+    watch = app.extensions["verdicts"]
+    others = [threading.Thread(target=watch.wait, args=(10**6 + n, 30.0)) for n in range(settings.web_threads // 2)]
+    for thread in others:
+        thread.start()
+    while len(watch._waiting) < settings.web_threads // 2:
+        threading.Event().wait(0.001)
     answer = app.test_client().post("/api/v1/comments?wait=2000", json=api_body(), headers=bearer(made))
     assert (answer.status_code, answer.json["status"]) == (202, "PENDING")
+    for _, event in watch._waiting[:]:
+        event.set()
+    for thread in others:
+        thread.join(10)
 
 
 def test_waiting_gives_its_place_back_and_holds_no_transaction(app: Flask, db: Database, settings: Settings) -> None:
     made = add_site(db)
     for n in range(settings.web_threads + 1):
         app.test_client().post("/api/v1/comments?wait=1", json=api_body(f"c{n}"), headers=bearer(made))
-    assert app.extensions["waiting"].acquire(blocking=False)
+    assert app.extensions["verdicts"]._waiting == []
     assert app.extensions["database"].engine.pool.checkedout() == 0
 
 
