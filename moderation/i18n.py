@@ -5,6 +5,7 @@ has to be compiled. A door: it knows Flask, and no room of the house imports it.
 """
 
 import io
+import re
 import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -79,6 +80,19 @@ REASON_NAMES: Mapping[str, str] = {
 """Reason code of a decision (upper case) or of a verdict (lower case) → msgid of its name."""
 
 
+DELIVERY_CLAUSES = (
+    _("the connection timed out"),
+    _("the connection was refused"),
+    _("the receiver closed the connection without an answer"),
+    _("the receiver cut the connection"),
+    _("the name server did not answer in time"),
+    _("the name has no address"),
+    _("too many names are being looked up"),
+    _("the site has no secret to sign with"),
+)
+"""What may become of a delivery without an answer (see delivery/egress.py); other clauses stay as they are."""
+
+
 @lru_cache
 def load_catalogue(path: Path) -> Translations:
     """The translations of one `.po` file, compiled in memory. Fuzzy entries are left out. Raises OSError."""
@@ -118,6 +132,7 @@ def init_app(app: Flask) -> None:
         reason_name=reason_name,
         hidden_name=hidden_name,
         is_hidden=is_hidden,
+        clause=clause,
     )
     app.jinja_env.globals.update(language_link=language_link)
     app.context_processor(lambda: {"lang": language(), "zone": timezone_name()})
@@ -260,6 +275,23 @@ def is_hidden(text: str) -> bool:
     return text != "" and all(
         unicodedata.category(letter) == "Cf" or "\ufe00" <= letter <= "\ufe0f" or letter == "\u034f" for letter in text
     )
+
+
+def clause(text: str) -> str:
+    """What became of a delivery, in the page's language where the clause is one of ours."""
+    said = text
+    if (found := re.fullmatch(r"answered (\d+)(; redirects are not followed)?", text)) is not None:
+        status = found.group(1)
+        said = gettext("answered %(status)s", status=status)
+        if found.group(2):
+            said = gettext("answered %(status)s; redirects are not followed", status=status)
+    elif (found := re.fullmatch(r"no answer within (\S+) s", text)) is not None:
+        said = gettext("no answer within %(seconds)s s", seconds=found.group(1))
+    elif text.startswith("refused: "):
+        said = gettext("refused: %(why)s", why=clause(text.removeprefix("refused: ")))
+    elif text in DELIVERY_CLAUSES:
+        said = gettext(text)
+    return said
 
 
 def hidden_name(text: str) -> str:

@@ -157,3 +157,21 @@ def test_hidden_characters_are_named(bare: Flask) -> None:
     assert not i18n.is_hidden("a\u200b")
     assert not i18n.is_hidden("")
     assert i18n.hidden_name("\u200b\u200b\u2060") == "U+200B × 2, U+2060 × 1"
+
+
+@pytest.mark.parametrize(
+    ("text", "indonesian"),
+    [
+        ("the connection was refused", "sambungan ditolak"),
+        ("answered 503", "menjawab 503"),
+        ("answered 302; redirects are not followed", "menjawab 302; pengalihan tidak diikuti"),
+        ("no answer within 10 s", "tidak ada jawaban dalam 10 dtk"),
+        ("refused: the name has no address", "tidak dihubungi: nama itu tidak punya alamat"),
+        ("something new", "something new"),
+    ],
+)
+def test_what_became_of_a_delivery_is_said_in_the_pages_language(bare: Flask, text: str, indonesian: str) -> None:
+    with speak(bare):
+        assert i18n.clause(text) == indonesian
+    with speak(bare, "/queue?lang=en"):
+        assert i18n.clause(text) == text
