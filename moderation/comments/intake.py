@@ -163,9 +163,9 @@ def withdraw(session: Session, site: Site, comment: Comment, *, secret: bytes, n
     return _apply(session, site, comment, "deleted", key, None, secret=secret, now=now)
 
 
-def find(session: Session, site_id: int, external_id: str) -> Comment | None:
-    """A comment by the site's own id, locked for a change."""
-    return _find(session, site_id, external_id, lock=True)
+def find(session: Session, site_id: int, external_id: str, *, lock: bool = True) -> Comment | None:
+    """A comment by the site's own id, locked for a change unless told otherwise."""
+    return _find(session, site_id, external_id, lock=lock)
 
 
 def _apply(

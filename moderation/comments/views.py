@@ -197,13 +197,16 @@ def _change(comment_id: str | None, *, delete: bool = False) -> Response:
     return web.answer({**receipt_body(done), "outcome": done.outcome}, 202 if done.outcome == "revised" else 200)
 
 
-def _named(session: Session, site: Site, comment_id: str | None) -> Comment:
-    """The comment of the path or of `?external_id=`, locked. Raises NotFound, or InvalidInput when neither is there."""
+def _named(session: Session, site: Site, comment_id: str | None, *, lock: bool = True) -> Comment:
+    """The comment of the path or of `?external_id=`, locked for a change.
+
+    Raises NotFound, or InvalidInput when neither is there.
+    """
     if comment_id is None:
         external_id = request.args.get("external_id", "")
         if not external_id:
             raise InvalidInput("Say which comment: ?external_id=<your own id>.", field="external_id")
-        comment = intake.find(session, site.id, external_id)
+        comment = intake.find(session, site.id, external_id, lock=lock)
     else:
         comment = intake.find(session, site.id, _own(session, site, comment_id).external_id)
     if comment is None:
@@ -236,6 +239,26 @@ def show(comment_id: str) -> Response:
     with web.database().reading() as session:
         site = web.site_of_key(session)
         return web.answer(state(session, _own(session, site, comment_id)))
+
+
+@api.get("/state")
+@web.documented(
+    summary="How a comment stands, named by the site's own id",
+    tag="comments",
+    security="key",
+    query=schemas.WhichQuery,
+    answers={
+        200: ("Status, reasons, scores and the decision.", schemas.CommentStateSchema),
+        404: NOT_FOUND,
+        401: ERRORS[401],
+        422: ERRORS[422],
+    },
+)
+def show_by_external_id() -> Response:
+    """The same for a site that did not keep our id."""
+    with web.database().reading() as session:
+        site = web.site_of_key(session)
+        return web.answer(state(session, _named(session, site, None, lock=False)))
 
 
 @dataclass(frozen=True, slots=True)

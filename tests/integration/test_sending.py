@@ -158,6 +158,15 @@ def test_an_edit_by_api_is_a_new_revision_that_nobody_has_judged(app: Flask, db:
     assert comment_of(db).status == "HELD"
 
 
+def test_how_a_comment_stands_is_told_by_the_sites_own_id_too(app: Flask, db: Database) -> None:
+    mine, theirs, client = add_site(db), add_site(db), app.test_client()
+    client.post("/api/v1/comments", json=api_body("c/1 ä"), headers=bearer(mine))
+    address = "/api/v1/comments/state?external_id=c/1%20%C3%A4"
+    assert client.get(address, headers=bearer(mine)).json == client.get("/api/v1/comments/1", headers=bearer(mine)).json
+    assert client.get(address, headers=bearer(theirs)).status_code == 404
+    assert client.get("/api/v1/comments/state", headers=bearer(mine)).json["error"]["field"] == "external_id"
+
+
 def test_a_withdrawal_by_api_is_final_and_its_repeat_is_the_same(app: Flask, db: Database, settings: Settings) -> None:
     made, client = add_site(db), app.test_client()
     client.post("/api/v1/comments", json=api_body(), headers=bearer(made))
