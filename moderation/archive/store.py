@@ -4,7 +4,6 @@ What exists is passed over: the site's own data always wins. An imported comment
 origin `import`: no work row, no verdict and no delivery, so nobody is told what they told us.
 """
 
-import json
 import socket
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -13,7 +12,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import ARRAY, Connection, Select, String, Table, any_, bindparam, func, select, text, update
+from sqlalchemy import Connection, Select, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
@@ -22,7 +21,7 @@ from moderation.accounts import audit
 from moderation.accounts.models import Site
 from moderation.archive.models import ArchiveImport
 from moderation.archive.records import Record
-from moderation.comments import authors, intake, status
+from moderation.comments import authors, intake, status, storing
 from moderation.comments.intake import AuthorInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import affected
@@ -38,23 +37,12 @@ STORY, AUTHOR = cast(Table, Story.__table__), cast(Table, Author.__table__)
 DECISION = cast(Table, Decision.__table__)
 
 
-def _named(table: Table, name: str, *columns: str) -> dict[str, Select[Any]]:
-    """Rows of a site whose column `name` is in a list. The list travels as one value, whatever its length (an array on
-    PostgreSQL, JSON on SQLite): a statement that is always the same is planned and kept once."""
-    conditions = {
-        "postgresql": table.c[name] == any_(bindparam("names", type_=ARRAY(String))),
-        "sqlite": table.c[name].in_(text("SELECT value FROM json_each(:names)")),
-    }
-    wanted = select(*(table.c[column] for column in columns)).where(table.c.site_id == bindparam("site_id"))
-    return {dialect: wanted.where(condition) for dialect, condition in conditions.items()}
-
-
-_COMMENTS = _named(COMMENT, "external_id", "external_id", "id")
-_STORIES = _named(STORY, "external_id", "external_id", "id")
-_AUTHORS = _named(AUTHOR, "identity", "identity", "id")
+_COMMENTS = storing.by_name(COMMENT, "external_id", "external_id", "id")
+_STORIES = storing.by_name(STORY, "external_id", "external_id", "id")
+_AUTHORS = storing.by_name(AUTHOR, "identity", "identity", "id")
 _ORPHANS = {
     name: wanted.where(COMMENT.c.parent_id.is_(None))
-    for name, wanted in _named(COMMENT, "parent_external_id", "id", "parent_external_id").items()
+    for name, wanted in storing.by_name(COMMENT, "parent_external_id", "id", "parent_external_id").items()
 }
 _ADOPT = update(COMMENT).where(COMMENT.c.id == bindparam("reply")).values(parent_id=bindparam("parent"))
 _NEW = {
@@ -298,8 +286,11 @@ def _statement(table: Table, columns: Sequence[str]) -> str:
 
 def _adopt(session: Session, site_id: int, made: Mapping[str, int]) -> None:
     """Replies that came before the comment that they answer, in this batch or long ago, find it now."""
-    orphans = _found(session, _ORPHANS, site_id, made)
-    waiting = [{"reply": number, "parent": made[name]} for number, name in orphans if number != made[name]]
+    waiting = [
+        {"reply": row.id, "parent": made[row.parent_external_id]}
+        for row in storing.named(session, _ORPHANS, site_id, made)
+        if row.id != made[row.parent_external_id]
+    ]
     if waiting:
         session.connection().execute(_ADOPT, waiting)
 
@@ -363,19 +354,7 @@ def _found_or_added(
 
 
 def _ids(session: Session, statements: Mapping[str, Select[Any]], site_id: int, names: Iterable[str]) -> dict[str, int]:
-    return dict(_found(session, statements, site_id, names))
-
-
-def _found(
-    session: Session, statements: Mapping[str, Select[Any]], site_id: int, names: Iterable[str]
-) -> Sequence[Any]:
-    listed = sorted(names)
-    if not listed:
-        return ()
-    connection = session.connection()
-    dialect = connection.dialect.name
-    value = json.dumps(listed) if dialect == "sqlite" else listed
-    return connection.execute(statements[dialect], {"site_id": site_id, "names": value}).all()
+    return {row[0]: row.id for row in storing.named(session, statements, site_id, names)}
 
 
 def _new_ids(session: Session, count: int) -> Iterable[int]:

@@ -14,6 +14,7 @@ from sqlalchemy import (
     BindParameter,
     CompoundSelect,
     Insert,
+    Row,
     Select,
     Table,
     and_,
@@ -39,10 +40,21 @@ STORY = cast(Table, Story.__table__)
 AUTHOR = cast(Table, Author.__table__)
 
 
-def _ids_of(table: Table, name: str) -> dict[str, Select[Any]]:
-    """Names and ids of a site's rows, per dialect."""
-    wanted = select(table.c[name], table.c.id).where(table.c.site_id == bindparam("site_id"))
+def by_name(table: Table, name: str, *columns: str) -> dict[str, Select[Any]]:
+    """What `named` asks: these columns of a site's rows whose column `name` is in a list, per dialect."""
+    wanted = select(*(table.c[column] for column in columns)).where(table.c.site_id == bindparam("site_id"))
     return {dialect: wanted.where(condition) for dialect, condition in one_of(table.c[name], "names").items()}
+
+
+def named(
+    session: Session, statements: Mapping[str, Select[Any]], site_id: int, names: Iterable[str]
+) -> Sequence[Row[Any]]:
+    """The rows of a site that have one of `names`; nothing is asked when there are none."""
+    wanted = set(names)
+    if not wanted:
+        return ()
+    statement = statements[session.get_bind().dialect.name]
+    return session.connection().execute(statement, {"site_id": site_id, "names": listed(session, wanted)}).all()
 
 
 # Made once: SQLAlchemy spends more on building such a statement than SQLite on running it.
@@ -75,8 +87,8 @@ def _around() -> dict[str, CompoundSelect[Any]]:
 
 
 _AROUND = _around()
-_STORIES = _ids_of(STORY, "external_id")
-_AUTHORS = _ids_of(AUTHOR, "identity")
+_STORIES = by_name(STORY, "external_id", "external_id", "id")
+_AUTHORS = by_name(AUTHOR, "identity", "identity", "id")
 _TEXTS = (
     select(COMMENT.c.external_id, COMMENT.c.id, COMMENT.c.status, COMMENT.c.revision, REVISION.c.text, REVISION.c.raw)
     .join(REVISION, and_(REVISION.c.comment_id == COMMENT.c.id, REVISION.c.number == COMMENT.c.revision))
@@ -175,7 +187,7 @@ def store_new(
 
 def find_same(session: Session, site: Site, given: Sequence[CommentInput]) -> dict[int, Known]:
     """Those of `given` that are known with just this text and are not withdrawn: position → how they stand."""
-    rows = {row.external_id: row for row in _named(session, _KNOWN, site.id, {item.external_id for item in given})}
+    rows = {row.external_id: row for row in named(session, _KNOWN, site.id, {item.external_id for item in given})}
     return {
         position: Known(row.id, row.status, row.revision)
         for position, item in enumerate(given)
@@ -322,12 +334,4 @@ def _with_new(
     missing = [name for name in rows if name not in ids]
     ids |= _inserted(session, insertion, [rows[name] for name in missing])
     late = [name for name in missing if name not in ids]
-    return ids | {row[0]: row.id for row in _named(session, again, site_id, late)}
-
-
-def _named(session: Session, statements: Mapping[str, Any], site_id: int, names: Iterable[str]) -> Sequence[Any]:
-    wanted = set(names)
-    if not wanted:
-        return ()
-    statement = statements[session.get_bind().dialect.name]
-    return session.connection().execute(statement, {"site_id": site_id, "names": listed(session, wanted)}).all()
+    return ids | {row[0]: row.id for row in named(session, again, site_id, late)}

@@ -51,7 +51,7 @@ def test_the_same_id_with_another_body_is_refused(app: Flask, db: Database) -> N
     assert comment_of(db).revision == 1
 
 
-@pytest.mark.parametrize("shift", [-301, 301])
+@pytest.mark.parametrize("shift", [-330, 330])  # a slow machine takes a second or two on the way
 def test_a_stale_or_early_event_is_refused(app: Flask, db: Database, shift: int) -> None:
     made = add_site(db)
     answer = post(app, made, event("created", 0), "msg_1", at=utcnow() + timedelta(seconds=shift))
