@@ -25,6 +25,9 @@ LANGUAGES = frozenset({"id", "en"})
 WINDOW = 400
 """Length of a window in code points: about four sentences, most comments whole."""
 
+TOGETHER = 64
+"""Texts whose n-grams are hashed together: more gain nothing and leave the processor's cache."""
+
 STEP = 250
 MARGIN = 0.7
 """Logits taken off a window's result: many windows are many chances to be wrong."""
@@ -71,53 +74,68 @@ class BuiltinScorer:
         """The model inside, for evaluation."""
         return self._model
 
-    def score(self, texts: Sequence[str]) -> list[TextScore]:
-        """Judge the texts, in order. Raises ScorerError when a number is not finite."""
-        return [self._score(text) for text in texts]
+    def score(self, texts: Sequence[str], *, spans: bool = True) -> list[TextScore]:
+        """Judge the texts, in order; without `spans` no words are named. Raises ScorerError when a number is not
+        finite."""
+        found: list[TextScore] = []
+        for first in range(0, len(texts), TOGETHER):
+            found.extend(self._score(texts[first : first + TOGETHER], spans))
+        return found
 
     def language_of(self, text: str) -> language.Language:
         """The language of a text; other scorers ask too."""
         encoded = Encoded(text, self._model.lexicon)
-        return language.detect(encoded, encoded.whole(), self._model, LANGUAGES)
+        return self._languages([encoded])[0]
 
-    def _score(self, text: str) -> TextScore:
-        encoded = Encoded(text, self._model.lexicon)
-        row = encoded.whole()
-        logits = self.logits(encoded, row)
+    def _languages(self, encoded: Sequence[Encoded]) -> list[language.Language]:
+        chances = self._model.languages_of(encoded).tolist()
+        codes = self._model.languages
+        return [language.detect(one, row, codes, LANGUAGES) for one, row in zip(encoded, chances, strict=True)]
+
+    def _score(self, texts: Sequence[str], spans: bool) -> list[TextScore]:
+        encoded = Encoded.many(texts, self._model.lexicon)
+        logits = self._model.logits_of(encoded)
+        for row, one in enumerate(encoded):
+            logits[row] = self._worst_window(one, logits[row])
         if not np.isfinite(logits).all():
             raise ScorerError("The built-in model gave a number that is not finite.")
-        values = self._model.probabilities(logits)
-        signals = {name: round(float(value), 5) for name, value in zip(self._model.signals, values, strict=True)}
-        found = language.detect(encoded, row, self._model, LANGUAGES)
+        values = self._model.probabilities(logits).astype(np.float64).round(5).tolist()
+        judged = zip(encoded, values, self._languages(encoded), strict=True)
+        return [
+            self._one(one, dict(zip(self._model.signals, row, strict=True)), code, spans) for one, row, code in judged
+        ]
+
+    def _one(self, encoded: Encoded, signals: Mapping[str, float], found: language.Language, spans: bool) -> TextScore:
         view = encoded.view
         disguised = len(view.styled) >= MIN_STYLED or bool(view.hidden)
         return TextScore(
             signals=signals,
             language=found.code,
             supported=not found.foreign,
-            spans=(*encoded.evidence.spans, *self._explain(encoded, row, signals)),
+            spans=(*encoded.evidence.spans, *self._explain(encoded, signals)) if spans else (),
             reads_as=view.plain if disguised else "",
             facts=encoded.evidence.facts,
         )
 
-    def logits(self, encoded: Encoded, row: Row | None = None) -> Floats:
+    def logits(self, encoded: Encoded) -> Floats:
         """Logits per signal: of the whole text, or of its worst window less the margin."""
-        whole = self._model.logits(row or encoded.whole())
+        return self._worst_window(encoded, self._model.logits(encoded.whole()))
+
+    def _worst_window(self, encoded: Encoded, best: Floats) -> Floats:
         if encoded.size <= WINDOW * 3 // 2:
-            return whole
-        best = whole
+            return best
         for start in range(0, max(encoded.size - WINDOW // 2, 1), STEP):
             part = self._model.logits(encoded.part(start, start + WINDOW))
             best = np.maximum(best, part - MARGIN)
         return best
 
-    def _explain(self, encoded: Encoded, row: Row, signals: Mapping[str, float]) -> list[Span]:
+    def _explain(self, encoded: Encoded, signals: Mapping[str, float]) -> list[Span]:
         """The words that spoke most for every notable signal."""
         hold = self._model.hold
         notable = [index for index, name in enumerate(self._model.signals) if signals[name] >= min(NOTABLE, hold[name])]
-        if not notable or not encoded.tokens:
+        if not notable or not encoded.words:
             return []
-        words = self._word_scores(encoded, row, notable)
+        words = self._word_scores(encoded, encoded.whole(), notable)
         spans: list[Span] = []
         for column, index in enumerate(notable):
             spans.extend(_best_words(encoded, words[:, column], self._model.signals[index]))
@@ -128,9 +146,10 @@ class BuiltinScorer:
         model = self._model
         size = len(encoded.text)
         slopes = np.zeros((size + 1, len(signals)))
+        places, lengths, char_buckets = encoded.char_grams
         for starts, ends, buckets, value in (
-            (encoded.char_places, encoded.char_places + encoded.char_lengths, encoded.char_buckets, row.char_value),
-            (encoded.word_starts, encoded.word_ends, encoded.word_buckets, row.word_value),
+            (places, places + lengths, char_buckets, row.char_value),
+            (*encoded.word_grams, row.word_value),
         ):
             shares = model.weights[buckets][:, signals] * (model.scales[signals] * value)
             shares = shares / np.maximum(ends - starts, 1)[:, None]
@@ -141,12 +160,10 @@ class BuiltinScorer:
         ends = np.array([token.end for token in encoded.tokens])
         starts = np.array([token.start for token in encoded.tokens])
         words: NDArray[np.float64] = sums[ends] - sums[starts]
-        _, behind = model.lexicon.counts(encoded.hits)
-        for place, hits in enumerate(behind):
-            if hits:
-                share = row.dense[place] * model.dense[place, signals] / len(hits)
-                for hit in hits:
-                    words[hit.first : hit.last + 1] += share / (hit.last - hit.first + 1)
+        for place, hits in model.lexicon.behind(encoded.hits).items():
+            share = row.dense[place] * model.dense[place, signals] / len(hits)
+            for hit in hits:
+                words[hit.first : hit.last + 1] += share / (hit.last - hit.first + 1)
         return words
 
 

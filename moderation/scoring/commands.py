@@ -2,19 +2,29 @@
 
 import json
 import sys
+import tempfile
 from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 import click
+from sqlalchemy import select
 
 from moderation import settings as settings_module
-from moderation.errors import ModerationError
-from moderation.scoring import builtin, registry, weights
-from moderation.scoring.scorer import Scorer, TextScore
+from moderation.accounts.models import Site
+from moderation.errors import ModerationError, Unavailable
+from moderation.opening import opened
+from moderation.policy import store as policies
+from moderation.policy.defaults import DEFAULT_DOCUMENT
+from moderation.policy.document import Policy, parse
+from moderation.scoring import builtin, conversion, detoxify_scorer, detoxify_torch, registry, weights
+from moderation.scoring.conversion import Converted, Marks, Wanted
+from moderation.scoring.scorer import Scorer, ScorerError, TextScore
+from moderation.scoring.weights import Installed
+from moderation.settings import Settings
 
-BATCH = 64
+BATCH = {detoxify_torch.CPU: 64, detoxify_torch.CUDA: 4096}
 """Texts judged in one call."""
 
 
@@ -25,24 +35,33 @@ class _BadLine(Exception):
 @click.command()
 @click.argument("source", type=click.File("rb"), default="-")
 @click.option("--scorer", "name", default="", help="builtin or detoxify; without it what MODERATION_SCORER says.")
-def score(source: IO[bytes], name: str) -> None:
+@click.option(
+    "--device",
+    type=click.Choice(tuple(BATCH)),
+    default=detoxify_torch.CPU,
+    help="Where Detoxify runs; cuda is a GPU, by torch in bfloat16.",
+)
+def score(source: IO[bytes], name: str, device: str) -> None:
     """Score JSONL lines {"id", "text"} from SOURCE (or standard input).
 
     Writes {"id", "signals", "language", "scorer"} lines to standard output, in the same order. A bad line is named with
     its number on standard error, the others are scored all the same, and the exit status is 1.
     """
     settings = settings_module.load()
-    first = registry.make_scorer(name or (registry.required_scorers(settings) or (builtin.NAME,))[0], settings)
+    named = name or (registry.required_scorers(settings) or (builtin.NAME,))[0]
+    first = registry.make_scorer(named, settings, device=device)
     second = None
     if not name and registry.languages_of_detoxify(settings.data_dir) and settings.scorer == registry.AUTO:
-        second = registry.make_scorer("detoxify", settings)
+        second = registry.make_scorer(detoxify_scorer.NAME, settings, device=device)
+    if device != detoxify_torch.CPU and detoxify_scorer.NAME not in (first.name, second and second.name):
+        raise ScorerError("Only Detoxify runs on a GPU, and it does not judge here; see --scorer and `models list`.")
     bad = 0
     total = _size(source)
     with click.progressbar(
         length=total or 0, file=sys.stderr, hidden=not (sys.stderr.isatty() and total), label="scoring"
     ) as bar:
         numbered = enumerate(source, 1)
-        while lines := list(islice(numbered, BATCH)):
+        while lines := list(islice(numbered, BATCH[device])):
             items: list[tuple[Any, str]] = []
             for number, line in lines:
                 try:
@@ -144,7 +163,7 @@ def evaluate(data: Path, files: tuple[Path, ...]) -> None:
 
 @click.group()
 def models() -> None:
-    """Detoxify weights: list, install, check. Nothing is ever downloaded."""
+    """Detoxify weights: list, install, check. Nothing is downloaded but what is asked for by name."""
 
 
 @models.command("list")
@@ -160,25 +179,91 @@ def models_list() -> None:
     found = weights.installed(settings.data_dir)
     for item in found:
         mark = "active" if active is not None and active.sha256 == item.sha256 else "      "
-        click.echo(f"detoxify  {item.sha256[:12]}  {mark}  {item.kind}  languages {', '.join(item.languages)}")
+        way = item.way(settings.detoxify_runtime) or "-"
+        how = f"{way} {item.precision}" if way == weights.ONNX else way
+        click.echo(f"detoxify  {item.sha256[:12]}  {mark}  {item.kind}  {how}  languages {', '.join(item.languages)}")
     if not found:
         click.echo("detoxify  no weights installed: moderation models install FILE")
-    elif "detoxify" not in registry.available(settings):
+    elif detoxify_scorer.NAME not in registry.available(settings):
         click.echo("detoxify  the package is missing: pip install 'comment-moderation[detoxify]'")
 
 
 @models.command("install")
-@click.argument("path", type=click.Path(exists=True, path_type=Path))
+@click.argument("source")
 @click.option("--sha256", "sha256", help="Refuse anything else.")
 @click.option(
     "--language", "languages", multiple=True, help="Languages the weights speak, where their kind is unknown."
 )
-def models_install(path: Path, sha256: str | None, languages: tuple[str, ...]) -> None:
-    """Copy weights (a checkpoint file, or a folder with its config.json and vocabulary) into the data folder."""
+@click.option(
+    "--labels",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help='Texts to compare the converted network on, JSONL {"text", "label"}; label is 1 (toxic), 0 or left out.',
+)
+@click.option(
+    "--precision",
+    type=click.Choice(conversion.PRECISIONS),
+    default=conversion.AUTO,
+    help="int8 or fp32 without asking the comparison; none converts nothing.",
+)
+def models_install(
+    source: str, sha256: str | None, languages: tuple[str, ...], labels: Path | None, precision: str
+) -> None:
+    """Copy weights into the data folder and convert them for onnxruntime.
+
+    SOURCE is a checkpoint file, or a folder that holds it beside its model's config.json and vocabulary, or original,
+    unbiased or multilingual: those are downloaded from where the package detoxify has them.
+    """
     settings = settings_module.load()
-    item = weights.install(path, settings.data_dir, sha256, languages=languages or None)
-    click.echo(f"installed {item.sha256}: {item.kind}, languages {', '.join(item.languages)}")
-    click.echo("Restart the workers to let it judge.")
+    texts, known = conversion.read_labelled(labels) if labels is not None else ((), ())
+    wanted = Wanted(precision=precision, texts=texts, labels=known, marks=_marks(settings))
+    path = Path(source)
+    if path.exists():
+        item, done = weights.install(path, settings.data_dir, sha256, languages=languages or None, wanted=wanted)
+    elif source in detoxify_torch.PUBLISHED:
+        with tempfile.TemporaryDirectory(prefix="detoxify-") as folder:
+            click.echo(f"fetching {source} ...", err=True)
+            conversion.fetch_in_own_process(source, Path(folder))
+            path = Path(folder)
+            item, done = weights.install(path, settings.data_dir, sha256, languages=languages or None, wanted=wanted)
+    else:
+        raise weights.WeightsError(
+            f"There is no file or folder {source}, and no published weights of that name "
+            f"(there are {', '.join(detoxify_torch.PUBLISHED)})."
+        )
+    for line in _report(item, done):
+        click.echo(line)
+
+
+def _marks(settings: Settings) -> Marks:
+    """Where the sites' policies, and the one that new sites get, treat a comment differently."""
+    found: list[Policy] = []
+    if settings.database_url or (settings.data_dir / "moderation.db").exists():
+        _, db = opened()
+        try:
+            with db.reading() as session:
+                found += policies.live_of(session, session.scalars(select(Site.id)).all()).values()
+        except Unavailable as error:
+            click.echo(f"The default policy's marks are used: {error.message}", err=True)
+    marks: dict[str, set[float]] = {}
+    for policy in (parse(DEFAULT_DOCUMENT), *found):
+        for signal, band in policy.bands.get(detoxify_scorer.NAME, {}).items():
+            marks.setdefault(signal, set()).update((band.hold,) if band.reject is None else (band.hold, band.reject))
+    return {signal: sorted(values) for signal, values in marks.items()}
+
+
+def _report(item: Installed, done: Converted) -> Iterator[str]:
+    yield f"installed {item.sha256}: {item.kind}, languages {', '.join(item.languages)}"
+    for one in done.compared:
+        line = f"{one.precision}: differs by at most {one.largest:.5f}, by {one.mean:.5f} on average; "
+        line += f"{one.changed:.2%} of {min(done.texts, conversion.TEXTS)} texts change side"
+        if one.auc is not None and one.auc_before is not None:
+            line += f"; AUC {one.auc:.4f}, the package's {one.auc_before:.4f}"
+        yield line
+    if item.converted:
+        yield f"onnxruntime judges, in {item.precision} ({done.reason})."
+    else:
+        yield f"Not converted ({done.reason}): torch judges."
+    yield "Restart the workers to let it judge."
 
 
 @models.command("check")
@@ -191,7 +276,7 @@ def models_check() -> None:
     active = weights.active(settings.data_dir)
     for item in weights.installed(settings.data_dir):
         try:
-            weights.check(item)
+            weights.check(item, settings.detoxify_runtime)
             verdict = "ok"
         except ModerationError as error:
             failed = failed or item == active

@@ -120,6 +120,12 @@ def domain(address: str) -> str:
     return registered or host
 
 
+def phone(text: str) -> str:
+    """A phone number as people write it in E.164, or the empty string where it is none."""
+    digits = re.sub(r"\D", "", text)
+    return _number(("+" if text.lstrip().startswith("+") or digits.startswith("62") else "") + digits) or ""
+
+
 def _links(view: View) -> Iterator[Span]:
     taken: list[tuple[int, int]] = []
     for match in _SCHEME.finditer(view.folded):

@@ -3,21 +3,22 @@
 The model's text is the folded text followed by the appended readings of its words. N-grams of 2 to 5 characters stay
 inside a word and its surrounding spaces (scikit-learn's `char_wb`), words come alone and in pairs; digits count as `0`.
 All hashes come from one prefix sum over powers of an odd constant modulo 2^64 (a polynomial hash, Karp and Rabin 1987),
-mixed by MurmurHash3's finaliser, so that a text of n characters costs a few numpy calls whatever n is.
+mixed by MurmurHash3's finaliser, so that many texts together cost a few numpy calls however long they are.
 """
 
 import math
 import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moderation.scoring import evidence, normalise
 from moderation.scoring.evidence import Evidence
-from moderation.scoring.lexicon import Hit, Lexicon, Token
+from moderation.scoring.lexicon import MOST_COUNTED, Hit, Lexicon, Token
 from moderation.scoring.normalise import View
 
 FEATURES_VERSION = 1
@@ -60,8 +61,23 @@ def _powers(base: int, count: int) -> NDArray[np.uint64]:
     return np.cumprod(values, dtype=np.uint64)
 
 
-_POWERS = _powers(_BASE, _MAX_TEXT + 8)
-_INVERSES = _powers(pow(_BASE, -1, 1 << 64), _MAX_TEXT + 8)
+_MAX_GROUP = 60_000
+"""Code points that are hashed together: what their arrays take stays in the processor's cache."""
+
+
+@lru_cache(maxsize=1)
+def _all_powers() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    return _powers(_BASE, _MAX_GROUP + 8), _powers(pow(_BASE, -1, 1 << 64), _MAX_GROUP + 8)
+
+
+def _powers_of(size: int) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
+    """Powers of the base and of its inverse, from 0 to `size` and a little."""
+    powers, inverses = _all_powers()
+    return powers[:size], inverses[: size + 1]
+
+
+_ALNUM = np.array([chr(code).isalnum() for code in range(0x3000)])
+"""Which of the first code points are letters or digits: nearly all that a folded text has."""
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _SALTS = {size: np.uint64((size * 0xC2B2AE3D27D4EB4F) & _MASK64) for size in (*_SIZES, 11, 12)}
 
@@ -92,10 +108,170 @@ class Row:
         return 1.0 / math.sqrt(max(len(self.words), 1))
 
 
+@dataclass(frozen=True)
+class Block:
+    """Distinct buckets of several texts: those of text k are `buckets[starts[k]:starts[k + 1]]`, ascending."""
+
+    buckets: NDArray[np.int64]
+    starts: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, owners: NDArray[np.int64], buckets: NDArray[np.int64], texts: int) -> "Block":
+        """From the bucket of every n-gram and the text that it stands in."""
+        keys = np.sort((owners << BITS) | buckets)  # numpy's own unique hashes first, which takes twice as long here
+        keys = keys[np.diff(keys, prepend=-1) != 0]
+        return cls(keys & (BUCKETS - 1), np.searchsorted(keys, np.arange(texts + 1, dtype=np.int64) << BITS))
+
+    def row(self, text: int) -> NDArray[np.int64]:
+        """The buckets of one text."""
+        return self.buckets[self.starts[text] : self.starts[text + 1]]
+
+    def sums(self, weights: NDArray[np.int8]) -> NDArray[np.float64]:
+        """Per text the sum of its buckets' rows of `weights` [buckets, S], its n-grams having length 1: [n, S]."""
+        sizes = np.diff(self.starts)
+        total = np.zeros((len(self.buckets) + 1, weights.shape[1]), dtype=np.int32)
+        np.cumsum(weights[self.buckets], axis=0, dtype=np.int32, out=total[1:])
+        found: NDArray[np.int32] = total[self.starts[1:]] - total[self.starts[:-1]]
+        return found / np.sqrt(np.maximum(sizes, 1))[:, None]
+
+
+class Grams:
+    """The n-grams of several texts, hashed together: what costs a few numpy calls for one text costs them for all.
+
+    The texts begin and end with a space, so that no n-gram reaches from one into the next.
+    """
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        joined = "".join(texts)
+        self._offsets: NDArray[np.int64] = np.zeros(len(texts) + 1, dtype=np.int64)
+        np.cumsum([len(text) for text in texts], out=self._offsets[1:])
+        codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+        starts, ends = _words(joined, codes)
+        letters = codes.astype(np.uint64)
+        letters[(codes >= 48) & (codes <= 57)] = 48
+        size = len(codes)
+        powers, inverses = _powers_of(size)
+        sums = np.zeros(size + 1, dtype=np.uint64)
+        np.cumsum(letters * powers, out=sums[1:])
+        space = codes == 32
+        spaces = np.zeros(size + 1, dtype=np.int32)
+        np.cumsum(space, out=spaces[1:])
+        empty: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        self._kept: list[NDArray[np.int64]] = []
+        hashes = []
+        for width in _SIZES:
+            count = size - width + 1
+            if count <= 0:
+                self._kept.append(empty)
+                continue
+            inner = spaces[width - 1 : width - 1 + count] - spaces[1 : 1 + count]
+            keep = np.flatnonzero((inner == 0) & ~(space[:count] & space[width - 1 :]))
+            hashes.append(((sums[keep + width] - sums[keep]) * inverses[keep]) ^ _SALTS[width])
+            self._kept.append(keep)
+        self._char_buckets = _bucket(np.concatenate(hashes)) if hashes else empty
+        one = (sums[ends] - sums[starts]) * inverses[starts]
+        owners = self._owners(starts)
+        together = np.flatnonzero(owners[:-1] == owners[1:]) if len(owners) else empty
+        two = one[together] * np.uint64(0xD6E8FEB86659FD93) + one[together + 1]
+        self._starts, self._ends, self._together = starts, ends, together
+        self._word_buckets = _bucket(np.concatenate([one ^ _SALTS[11], two ^ _SALTS[12]]))
+        self._word_owners = np.concatenate([owners, owners[together]])
+        self._firsts = np.searchsorted(owners, np.arange(len(texts) + 1))
+
+    def _owners(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
+        found: NDArray[np.int64] = np.searchsorted(self._offsets, places, side="right") - 1
+        return found
+
+    @cached_property
+    def chars(self) -> Block:
+        """Character n-grams of all texts."""
+        owners = np.concatenate([self._owners(kept) for kept in self._kept])
+        return Block.of(owners, self._char_buckets, len(self._offsets) - 1)
+
+    @cached_property
+    def words(self) -> Block:
+        """Words and pairs of words of all texts."""
+        return Block.of(self._word_owners, self._word_buckets, len(self._offsets) - 1)
+
+    def tokens(self, text: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the words of a text start and end in it."""
+        part = slice(self._firsts[text], self._firsts[text + 1])
+        return self._starts[part] - self._offsets[text], self._ends[part] - self._offsets[text]
+
+    def char_grams(self, text: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of every character n-gram of a text: place, length, bucket."""
+        places, lengths, buckets = [], [], []
+        first = 0
+        for width, kept in zip(_SIZES, self._kept, strict=True):
+            low, high = np.searchsorted(kept, self._offsets[text : text + 2])
+            places.append(kept[low:high] - self._offsets[text])
+            lengths.append(np.full(high - low, width))
+            buckets.append(self._char_buckets[first + low : first + high])
+            first += len(kept)
+        return np.concatenate(places), np.concatenate(lengths), np.concatenate(buckets)
+
+    def word_grams(self, text: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of every word and pair of words of a text: start, end, bucket."""
+        starts, ends = self.tokens(text)
+        low, high = np.searchsorted(self._together, self._firsts[text : text + 2])
+        single = self._word_buckets[self._firsts[text] : self._firsts[text + 1]]
+        pairs = self._word_buckets[len(self._starts) + low : len(self._starts) + high]
+        return (
+            np.concatenate([starts, starts[:-1]]),
+            np.concatenate([ends, ends[1:]]),
+            np.concatenate([single, pairs]),
+        )
+
+
+def _words(joined: str, codes: NDArray[np.uint32]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Starts and ends of what TOKEN finds, without a Python object for every word."""
+    letter = np.zeros(len(codes) + 2, dtype=bool)
+    known = codes < len(_ALNUM)
+    letter[1:-1][known] = _ALNUM[codes[known]]
+    for place in np.flatnonzero(~known):
+        letter[place + 1] = joined[place].isalnum()
+    inside = (codes == 0x27) | (codes == 0x2019)
+    joints = np.flatnonzero(inside & letter[:-2] & letter[2:])
+    letter[joints + 1] = True
+    edges = np.flatnonzero(letter[1:] != letter[:-1])
+    starts, ends = edges[::2], edges[1::2]
+    if len(joints) > 1 and (np.diff(np.searchsorted(starts, joints, side="right")) == 0).any():
+        # Two apostrophes in one word: only the first joins, and what follows begins anew.
+        spans = np.array([match.span() for match in TOKEN.finditer(joined)], dtype=np.int64)
+        return spans[:, 0], spans[:, 1]
+    return starts, ends
+
+
 class Encoded:
-    """A text, read once: n-grams, words and listed words with their places; `row` gives the features of any part."""
+    """A text, read once: n-grams, words and listed words with their places; `part` gives the features of any part."""
 
     def __init__(self, text: str, lexicon: Lexicon) -> None:
+        self._read(text, lexicon)
+        self._hashed(Grams([self.text]), 0)
+
+    @classmethod
+    def many(cls, texts: Sequence[str], lexicon: Lexicon) -> list["Encoded"]:
+        """The same as each alone, at a fraction of the cost."""
+        read = []
+        for text in texts:
+            one = cls.__new__(cls)
+            one._read(text, lexicon)
+            read.append(one)
+        group: list[Encoded] = []
+        size = 0
+        for one in read:
+            if len(one.text) >= _MAX_TEXT:  # cut off, so that it does not end with a space
+                one._hashed(Grams([one.text]), 0)
+                continue
+            if size + len(one.text) > _MAX_GROUP:
+                _hash_together(group)
+                group, size = [], 0
+            group.append(one)
+            size += len(one.text)
+        _hash_together(group)
+        return read
+
+    def _read(self, text: str, lexicon: Lexicon) -> None:
         self.view: View = normalise.view(text, lexicon.decensor)
         self.evidence: Evidence = evidence.find(self.view)
         self.brands = normalise.brand_numbers(self.view)
@@ -111,40 +287,35 @@ class Encoded:
             self._readings.append((position, reading.start, reading.end))
             position += len(reading.text) + 1
         self.text = "".join(pieces)[:_MAX_TEXT]
-        self._hash()
+        self.words: list[str] = TOKEN.findall(self.text)
+        self.hits = lexicon.hits(self.words)
 
-    def _hash(self) -> None:
-        codes = np.frombuffer(self.text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32).astype(np.uint64)
-        codes[(codes >= 48) & (codes <= 57)] = 48
-        size = len(codes)
-        sums = np.zeros(size + 1, dtype=np.uint64)
-        np.cumsum(codes * _POWERS[:size], out=sums[1:])
-        space = codes == 32
-        spaces = np.zeros(size + 1, dtype=np.int32)
-        np.cumsum(space, out=spaces[1:])
-        hashes, places, lengths = [], [], []
-        for width in _SIZES:
-            count = size - width + 1
-            if count <= 0:
-                continue
-            inner = spaces[width - 1 : width - 1 + count] - spaces[1 : 1 + count]
-            keep = np.flatnonzero((inner == 0) & ~(space[:count] & space[width - 1 :]))
-            hashes.append(((sums[keep + width] - sums[keep]) * _INVERSES[keep]) ^ _SALTS[width])
-            places.append(keep)
-            lengths.append(np.full(len(keep), width))
-        empty: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self.char_places = np.concatenate(places) if places else empty
-        self.char_lengths = np.concatenate(lengths) if lengths else empty
-        self.char_buckets = _bucket(np.concatenate(hashes)) if hashes else empty
-        self.tokens = [Token(match.group(), *match.span()) for match in TOKEN.finditer(self.text)]
-        starts = np.array([token.start for token in self.tokens], dtype=np.int64)
-        ends = np.array([token.end for token in self.tokens], dtype=np.int64)
-        one = (sums[ends] - sums[starts]) * _INVERSES[starts]
-        two = one[:-1] * np.uint64(0xD6E8FEB86659FD93) + one[1:]
-        self.word_starts = np.concatenate([starts, starts[:-1]])
-        self.word_ends = np.concatenate([ends, ends[1:]])
-        self.word_buckets = _bucket(np.concatenate([one ^ _SALTS[11], two ^ _SALTS[12]]))
-        self.hits = self.lexicon.hits(self.tokens)
+    def _hashed(self, grams: Grams, place: int) -> None:
+        self.grams, self.place = grams, place
+
+    @cached_property
+    def tokens(self) -> list[Token]:
+        """The words with their places in the model's text."""
+        starts, ends = self.grams.tokens(self.place)
+        return [Token(*item) for item in zip(self.words, starts.tolist(), ends.tolist(), strict=True)]
+
+    @property
+    def words_of_text(self) -> list[str]:
+        """The words of the text itself, without other readings."""
+        if not self._readings:
+            return self.words
+        _, ends = self.grams.tokens(self.place)
+        return self.words[: int(np.searchsorted(ends, self._folded_size + 1, side="right"))]
+
+    @cached_property
+    def char_grams(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of every character n-gram: place in the model's text, length, bucket."""
+        return self.grams.char_grams(self.place)
+
+    @cached_property
+    def word_grams(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Of every word and pair of words: start and end in the model's text, bucket."""
+        return self.grams.word_grams(self.place)
 
     @property
     def size(self) -> int:
@@ -171,34 +342,40 @@ class Encoded:
         first, last = max(start - 1, 0), min(end - 1, self._folded_size)
         return self.view.span(first, last) if first < last else None
 
+    @cached_property
+    def dense(self) -> NDArray[np.float32]:
+        """The dense columns of the whole text."""
+        return self._dense(self.hits, self.view.folded)
+
     def whole(self) -> Row:
         """The features of the whole text."""
-        return Row(np.unique(self.char_buckets), np.unique(self.word_buckets), self._dense(self.hits, self.view.folded))
+        return Row(self.grams.chars.row(self.place), self.grams.words.row(self.place), self.dense)
 
     def part(self, start: int, end: int) -> Row:
         """The features of `folded[start:end]` and the readings of words in it."""
         anchors = self._anchors
-        chars = anchors[self.char_places]
-        words = anchors[self.word_starts]
+        char_places, _, char_buckets = self.char_grams
+        word_starts, _, word_buckets = self.word_grams
+        chars, words = anchors[char_places], anchors[word_starts]
         inside = [start <= anchors[token.start] < end for token in self.tokens]
         hits = [hit for hit in self.hits if inside[hit.first] and inside[hit.last]]
         return Row(
-            np.unique(self.char_buckets[(chars >= start) & (chars < end)]),
-            np.unique(self.word_buckets[(words >= start) & (words < end)]),
+            np.unique(char_buckets[(chars >= start) & (chars < end)]),
+            np.unique(word_buckets[(words >= start) & (words < end)]),
             self._dense(hits, self.view.folded[start:end]),
         )
 
     def _dense(self, hits: list[Hit], folded: str) -> NDArray[np.float32]:
-        counts, _ = self.lexicon.counts(hits)
         abusive = len({hit.first for hit in hits if self.lexicon.categories[hit.category] in _ABUSIVE})
-        return np.array([*map(math.log1p, counts), *self._surface(folded, abusive)], dtype=np.float32)
+        counts = map(_LOGS.__getitem__, self.lexicon.counts(hits))
+        return np.array([*counts, *self._surface(folded, abusive)], dtype=np.float32)
 
     def _surface(self, folded: str, abusive: int) -> tuple[float, ...]:
         facts = self.evidence.facts
         original = self.view.original
         letters = sum(map(str.isalpha, original)) if len(original) <= 400 else max(len(original) * 3 // 4, 1)
         capitals = sum(map(str.isupper, original[:400]))
-        words = max(len(self.tokens), 1)
+        words = max(len(self.words), 1)
         return (
             math.log1p(min(facts["links"], 5)),
             math.log1p(min(facts["phones"], 5)),
@@ -210,12 +387,20 @@ class Encoded:
             math.log1p(min(folded.count("?"), 10)) / 2,
             min(sum(map(folded.count, "0123456789")) / max(len(folded), 1), 0.5),
             math.log1p(len(folded)) / 8,
-            1.0 - len({token.text for token in self.tokens}) / words,
+            1.0 - len(set(self.words)) / words,
             min(abusive / words * 4, 1.0),
         )
 
 
+_LOGS = [math.log1p(count) for count in range(MOST_COUNTED + 1)]
 _ABUSIVE = frozenset(("insult_strong", "insult_mild", "animal", "obscene", "slur"))
+
+
+def _hash_together(texts: Sequence[Encoded]) -> None:
+    if texts:
+        grams = Grams([one.text for one in texts])
+        for place, one in enumerate(texts):
+            one._hashed(grams, place)
 
 
 def columns(lexicon: Lexicon) -> tuple[str, ...]:

@@ -7,10 +7,10 @@ Sundanese count as Indonesian: readers mix them, and the models see the same wor
 
 from bisect import bisect_right
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from moderation.scoring.features import Encoded, Row
-from moderation.scoring.linear import Model
+from moderation.scoring.features import Encoded
 
 UNDECIDED = "und"
 
@@ -99,20 +99,23 @@ def by_script(plain: str) -> Language | None:
     return Language(code, foreign=True)
 
 
-def detect(encoded: Encoded, row: Row, model: Model, own: frozenset[str]) -> Language:
-    """The language of a text that was read; `own` are the languages that the model speaks."""
+def detect(encoded: Encoded, chances: Sequence[float], languages: Sequence[str], own: frozenset[str]) -> Language:
+    """The language of a text that was read.
+
+    `chances` are those of `languages` by letters alone (linear.Model); `own` are the languages that the model speaks.
+    """
     found = by_script(encoded.view.plain)
     if found is not None:
         return found
-    words = [token for token in encoded.tokens if token.end <= encoded.size + 1 and token.text.isalpha()]
-    letters = sum(len(token.text) for token in words)
+    words = [word for word in encoded.words_of_text if word.isalpha()]
+    letters = sum(map(len, words))
     if letters < 3:
         return Language(UNDECIDED)
-    chances = dict(zip(model.languages, map(float, model.language_probabilities(row)), strict=True))
-    best = max(chances, key=lambda code: chances[code])
-    home = sum(chances[code] for code in own if code in chances)
-    if best in own and (chances[best] >= LIKELY or home >= SURE):
+    by_code = dict(zip(languages, chances, strict=True))
+    best = max(by_code, key=lambda code: by_code[code])
+    home = sum(by_code[code] for code in own if code in by_code)
+    if best in own and (by_code[best] >= LIKELY or home >= SURE):
         return Language(best)
     if 1 - home >= SURE and len(words) >= MIN_WORDS and letters >= MIN_LETTERS:
-        return Language(best if chances[best] >= LIKELY else UNDECIDED, foreign=True)
+        return Language(best if by_code[best] >= LIKELY else UNDECIDED, foreign=True)
     return Language(UNDECIDED)

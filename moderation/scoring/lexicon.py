@@ -7,14 +7,19 @@ model and its lists can't drift apart.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 MAX_PHRASE = 4
 """Longest listed phrase, in words."""
 
 _SUFFIXES = ("nya", "lah", "kah", "pun", "ku", "mu", "an", "in", "kan", "es", "s", "ed", "ing", "er", "2")
 _SHORTEST_STEM = 4
+_MOST_KNOWN = 200_000
+
+MOST_COUNTED = 4
+"""A column counts no further."""
 
 ABUSE = ("insult_strong", "insult_mild", "animal", "obscene", "slur", "sexual")
 """Categories that hurt when they are said of a person."""
@@ -64,6 +69,25 @@ class Hit:
     last: int
 
 
+class _Known(NamedTuple):
+    """What the lists say of a word by itself, and whether a listed phrase begins with it."""
+
+    categories: tuple[int, ...]
+    heads_phrase: bool
+
+
+class _Memory(dict[str, _Known | None]):
+    """Words that were looked up before: a newsroom's readers use the same ones all day."""
+
+    def __init__(self, look_up: Callable[[str], _Known | None]) -> None:
+        super().__init__()
+        self._look_up = look_up
+
+    def __missing__(self, word: str) -> _Known | None:
+        known = self[word] = self._look_up(word)
+        return known
+
+
 @dataclass(frozen=True)
 class Lexicon:
     """Listed words by category. `strong` are the words that a censored spelling may stand for."""
@@ -74,6 +98,7 @@ class Lexicon:
     _heads: frozenset[str] = field(init=False)
     _by_letter: Mapping[str, tuple[str, ...]] = field(init=False)
     _pairs: tuple[tuple[frozenset[int], frozenset[int], int, bool], ...] = field(init=False)
+    _known: "_Memory" = field(init=False, compare=False, repr=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "_heads", frozenset(t.split(" ", 1)[0] for t in self.terms if " " in t))
@@ -92,37 +117,47 @@ class Lexicon:
             for _, left, right, reach, ordered in PAIRS
         )
         object.__setattr__(self, "_pairs", pairs)
+        object.__setattr__(self, "_known", _Memory(self._look_up))
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Names of the values that `counts` gives, in order."""
         return (*self.categories, *(pair[0] for pair in PAIRS))
 
-    def hits(self, tokens: Sequence[Token]) -> list[Hit]:
-        """Listed words among the tokens, longest phrase first at every place."""
+    def hits(self, words: Sequence[str]) -> list[Hit]:
+        """Listed words among the words of a text, longest phrase first at every place."""
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
+        looked = list(map(self._known.__getitem__, words))
+        if not any(looked):
+            return []
         found: list[Hit] = []
         index = 0
-        while index < len(tokens):
-            word = tokens[index].text
+        while index < len(words):
+            known = looked[index]
             size = 1
-            categories: tuple[int, ...] = ()
-            if word in self._heads:
-                for length in range(min(MAX_PHRASE, len(tokens) - index), 1, -1):
-                    phrase = " ".join(token.text for token in tokens[index : index + length])
-                    if phrase in self.terms:
-                        categories, size = self.terms[phrase], length
-                        break
-            if not categories:
-                categories = self._word(word)
-            found.extend(Hit(category, index, index + size - 1) for category in categories)
+            if known is not None:
+                categories = known.categories
+                if known.heads_phrase:
+                    for length in range(min(MAX_PHRASE, len(words) - index), 1, -1):
+                        phrase = self.terms.get(" ".join(words[index : index + length]))
+                        if phrase:
+                            categories, size = phrase, length
+                            break
+                found.extend(Hit(category, index, index + size - 1) for category in categories)
             index += size
         return found
+
+    def _look_up(self, word: str) -> "_Known | None":
+        categories = self._word(word)
+        heads = word in self._heads
+        return _Known(categories, heads) if categories or heads else None
 
     def _word(self, word: str) -> tuple[int, ...]:
         found = self.terms.get(word)
         if found is not None:
             return found
-        if len(word) > _SHORTEST_STEM:
+        if len(word) > _SHORTEST_STEM and word.endswith(_SUFFIXES):
             for suffix in _SUFFIXES:
                 if word.endswith(suffix) and len(word) - len(suffix) >= _SHORTEST_STEM:
                     found = self.terms.get(word[: -len(suffix)])
@@ -130,22 +165,31 @@ class Lexicon:
                         return found
         return ()
 
-    def counts(self, hits: Sequence[Hit]) -> tuple[list[float], list[list[Hit]]]:
-        """Per column how often (capped at 4), and the hits behind it."""
-        behind: list[list[Hit]] = [[] for _ in range(len(self.categories) + len(PAIRS))]
+    def counts(self, hits: Sequence[Hit]) -> list[int]:
+        """Per column how often, capped at 4."""
+        found = [0] * (len(self.categories) + len(PAIRS))
+        for column, behind in self._columns_of(hits):
+            found[column] = min(len(behind), MOST_COUNTED)
+        return found
+
+    def behind(self, hits: Sequence[Hit]) -> Mapping[int, list[Hit]]:
+        """Per column that is not empty the hits that it counts."""
+        return dict(self._columns_of(hits))
+
+    def _columns_of(self, hits: Sequence[Hit]) -> Iterator[tuple[int, list[Hit]]]:
+        by_category: dict[int, list[Hit]] = {}
         for hit in hits:
-            behind[hit.category].append(hit)
-        base = len(self.categories)
-        for index, (left, right, reach, ordered) in enumerate(self._pairs):
+            by_category.setdefault(hit.category, []).append(hit)
+        yield from by_category.items()
+        present = by_category.keys()
+        for index, (left, right, reach, ordered) in enumerate(self._pairs, len(self.categories)):
+            if present.isdisjoint(left) or present.isdisjoint(right):
+                continue
             first = [hit for hit in hits if hit.category in left][:40]
             second = [hit for hit in hits if hit.category in right][:40]
-            if not first or not second:
-                continue
-            column = behind[base + index]
-            for hit in second:
-                if any(_near(other, hit, reach, ordered) for other in first):
-                    column.append(hit)
-        return [min(len(column), 4) / 1.0 for column in behind], behind
+            column = [hit for hit in second if any(_near(other, hit, reach, ordered) for other in first)]
+            if column:
+                yield index, column
 
     def decensor(self, word: str) -> str | None:
         """The listed word that a censored spelling stands for: `f**k`, `anj*ng`, `k.ntol`; None when none fits.

@@ -9,7 +9,7 @@ import hashlib
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moderation.scoring import lexicon as lexicons
-from moderation.scoring.features import BUCKETS, LANGUAGE_BUCKETS, Row, columns
+from moderation.scoring.features import BUCKETS, LANGUAGE_BUCKETS, Block, Encoded, Grams, Row, columns
 from moderation.scoring.lexicon import Lexicon
 from moderation.scoring.scorer import ScorerError
 
@@ -72,6 +72,25 @@ class Model:
         result: Floats = ((chars + words) * self.scales + row.dense @ self.dense + self.bias).astype(np.float32)
         return result
 
+    def logits_of(self, texts: Sequence[Encoded]) -> Floats:
+        """`logits` of many whole texts: [n, S]. Those that were hashed together are summed together."""
+        found = np.stack([one.dense for one in texts]) @ self.dense + self.bias
+        for grams, places, rows in _groups(texts):
+            sums = grams.chars.sums(self.weights)[places] + grams.words.sums(self.weights)[places]
+            found[rows] += sums * self.scales
+        result: Floats = found.astype(np.float32)
+        return result
+
+    def languages_of(self, texts: Sequence[Encoded]) -> Floats:
+        """`language_probabilities` of many whole texts: [n, L]."""
+        found = np.empty((len(texts), len(self.languages)), dtype=np.float32)
+        for grams, places, rows in _groups(texts):
+            chars = Block(grams.chars.buckets & (LANGUAGE_BUCKETS - 1), grams.chars.starts)
+            logits = chars.sums(self.language_weights)[places] * self.language_scales + self.language_bias
+            odds = np.exp(logits - logits.max(axis=1, keepdims=True))
+            found[rows] = odds / odds.sum(axis=1, keepdims=True)
+        return found
+
     def probabilities(self, logits: Floats) -> Floats:
         """Calibrated probabilities, 0..1, of logits [S] or [n, S]."""
         result: Floats = (1.0 / (1.0 + np.exp(-np.clip(self.slope * logits + self.offset, -30, 30)))).astype(np.float32)
@@ -113,6 +132,16 @@ class Model:
         with part.open("wb") as file:
             np.savez_compressed(file, allow_pickle=False, **arrays)
         part.replace(path)
+
+
+def _groups(texts: Sequence[Encoded]) -> Iterator[tuple[Grams, list[int], list[int]]]:
+    """The texts by what they were hashed with: their places there, and in `texts`."""
+    groups: dict[int, tuple[Grams, list[int], list[int]]] = {}
+    for row, one in enumerate(texts):
+        _, places, rows = groups.setdefault(id(one.grams), (one.grams, [], []))
+        places.append(one.place)
+        rows.append(row)
+    yield from groups.values()
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:

@@ -3,7 +3,19 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Float, ForeignKey, Index, String, Text, UniqueConstraint
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Float,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    SmallInteger,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.db import Base, BigId
@@ -62,3 +74,46 @@ class Work(Base):
     lease_token: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]
     error: Mapped[str] = mapped_column(String(500), default="")
+
+
+class Campaign(Base):
+    """Texts that are nearly the same, though a city, a number or letters differ: found by MinHash within 30 days.
+
+    Every text long enough begins one; most stay alone.
+    """
+
+    __tablename__ = "campaign"
+    __table_args__ = (
+        Index("ix_campaign_seen", "last_seen_at"),
+        Index(
+            "ix_campaign_first",
+            "id",
+            sqlite_where=text("size > 1 AND first_id IS NOT NULL"),
+            postgresql_where=text("size > 1 AND first_id IS NOT NULL"),
+        ),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    signature: Mapped[bytes] = mapped_column(LargeBinary)
+    """The MinHash signature of its first text (scoring/fingerprints.py)."""
+    size: Mapped[int] = mapped_column(default=1)
+    """Texts that came, whatever became of them."""
+    first_id: Mapped[int | None] = mapped_column(BigId)
+    """The comment that began it, and its revision, until it is given the campaign's id: that is when a second text
+    comes. No foreign key, comments point here."""
+    first_revision: Mapped[int | None]
+    created_at: Mapped[datetime]
+    last_seen_at: Mapped[datetime]
+
+
+class CampaignBand(Base):
+    """One band of a campaign's signature: campaigns that share one may be alike."""
+
+    __tablename__ = "campaign_band"
+    __table_args__ = (Index("ix_campaign_band_key", "site_id", "band", "key", "campaign_id"),)
+
+    campaign_id: Mapped[int] = mapped_column(ForeignKey("campaign.id", ondelete="CASCADE"), primary_key=True)
+    band: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    key: Mapped[int] = mapped_column(BigInteger)

@@ -7,7 +7,7 @@ in the original that it came from. All steps are linear in the length of the tex
 """
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
@@ -32,6 +32,8 @@ _SPACED = re.compile(rf"(?<![a-z0-9])[a-z0-9](?:{_SEPARATOR}{{1,3}}[a-z0-9](?![a
 _GAP = re.compile(rf"{_SEPARATOR}+")
 _CENSORED = re.compile(r"(?=[a-z*#•·×✱_.%^&]{3,24}(?![a-z]))[a-z]+[*#•·×✱_.%^&]+[a-z*#•·×✱_.%^&]*")
 _BRAND = re.compile(r"(?<![a-z0-9])([a-z]{3,14})[ -]?(\d{2,4})(?![a-z0-9])")
+_SINGLE = re.compile(rf"{_SEPARATOR}[a-z0-9]{_SEPARATOR}")
+"""What every run of spaced letters has inside, quicker to look for."""
 _EDGES = ".,;:!?\"'()[]{}<>…“”‘’«»*~_-"
 
 
@@ -90,7 +92,10 @@ def view(text: str, decensor: Callable[[str], str | None] | None = None) -> View
 
 
 def _fold(text: str) -> View:
-    reads = [_read(char) for char in text]
+    known = {char: _read(char) for char in set(text)}
+    if all(kind == Kind.PLAIN and len(low) == 1 for low, _, kind in known.values()):
+        return _fold_plain(text, known)
+    reads = [known[char] for char in text]
     kinds = [read[2] for read in reads]
     if Kind.BORROWED in kinds:
         _keep_foreign_words(text, reads, kinds)
@@ -130,6 +135,14 @@ def _fold(text: str) -> View:
         starts.extend([index] * len(low))
         ends.extend([index + 1] * len(low))
     return View(text, "".join(folded), starts, ends, "".join(plain), tuple(styled), tuple(hidden))
+
+
+def _fold_plain(text: str, known: Mapping[str, tuple[str, str, Kind]]) -> View:
+    """Of a text in which nothing is styled or hidden: curly quotes, emoji, another script."""
+    size = len(text)
+    folded = text.translate({ord(char): low for char, (low, _, _) in known.items()})
+    plain = text.translate({ord(char): shown for char, (_, shown, _) in known.items()})
+    return View(text, folded, range(size), range(1, size + 1), plain)
 
 
 def _mark(text: str, index: int, marks: int, folded: list[str], styled: list[int], plain: list[str]) -> None:
@@ -214,16 +227,19 @@ def _readings(base: View, decensor: Callable[[str], str | None] | None) -> Itera
 
 
 def _all_readings(folded: str, decensor: Callable[[str], str | None] | None) -> Iterator[tuple[int, int, str]]:
-    for match in _SPACED.finditer(folded):
-        yield from _joined(match)
-    for match in _WORD.finditer(folded):
-        word = match.group()
-        if len(word) > 64:
-            continue
+    if _SINGLE.search(folded):
+        for match in _SPACED.finditer(folded):
+            yield from _joined(match)
+    stretched = _STRETCHED.search(folded) is not None
+    after = 0
+    for word in folded.split():
         core = word.strip(_EDGES)
-        if not core:
+        if not core or len(word) > 64 or (core.isalpha() and not stretched):
             continue
-        start = match.start() + word.index(core)
+        # No word that was passed over can hold this one: it has other signs than letters, or a stretch.
+        start = folded.index(word, after)
+        after = start + len(word)
+        start += word.index(core)
         for reading in _word_readings(core, word, decensor):
             yield start, start + len(core), reading
 

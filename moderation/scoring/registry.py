@@ -12,11 +12,9 @@ AUTO, OFF = "auto", "off"
 
 
 def languages_of_detoxify(data_dir: Path) -> frozenset[str]:
-    """ISO 639-1 codes of the active Detoxify weights; empty when there are none or the package is missing."""
-    active = weights.active(data_dir)
-    if active is None or not detoxify_scorer.package_installed():
-        return frozenset()
-    return frozenset(active.languages)
+    """ISO 639-1 codes of the active Detoxify weights; empty when there are none or nothing here can run them."""
+    active = weights.usable(data_dir)
+    return frozenset() if active is None else frozenset(active.languages)
 
 
 def available(settings: Settings) -> tuple[str, ...]:
@@ -41,8 +39,11 @@ def follow_up(settings: Settings, result: TextScore) -> str | None:
     return None
 
 
-def make_scorer(name: str, settings: Settings) -> Scorer:
-    """Load a scorer (the caller keeps it for the life of the process). Raises ScorerError when it cannot judge."""
+def make_scorer(name: str, settings: Settings, *, device: str = "cpu") -> Scorer:
+    """Load a scorer (the caller keeps it for the life of the process). Raises ScorerError when it cannot judge.
+
+    `device` is `cpu`, or `cuda` to run Detoxify on a GPU.
+    """
     if name == builtin.NAME:
         return BuiltinScorer()
     if name == detoxify_scorer.NAME:
@@ -50,8 +51,8 @@ def make_scorer(name: str, settings: Settings) -> Scorer:
         if active is None:
             raise ScorerError("No Detoxify weights are installed; `moderation models install FILE` installs them.")
         try:
-            weights.verify(active)
+            network = weights.load(active, settings.detoxify_runtime, threads=settings.detoxify_threads, device=device)
         except weights.WeightsError as error:
             raise ScorerError(error.message) from None
-        return DetoxifyScorer(active.path, languages=frozenset(active.languages), version=active.sha256[:12])
+        return DetoxifyScorer(network, languages=frozenset(active.languages), version=active.sha256[:12])
     raise ScorerError(f"There is no scorer {name!r}.")

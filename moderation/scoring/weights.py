@@ -1,9 +1,10 @@
-"""Installed weights of Detoxify: files kept by their SHA-256, one of them active. Nothing is ever downloaded.
+"""Installed weights of Detoxify: files kept by their SHA-256, one of them active.
 
-    <data folder>/models/detoxify/<sha256>/     the checkpoint, what lay beside it, and manifest.json
-    <data folder>/models/detoxify/active.json   which of them judges; replaced at once or not at all
+    <data folder>/models/detoxify/<sha256>/              the checkpoint, what lay beside it, and manifest.json
+    <data folder>/models/detoxify/<sha256>/onnx-<hash>/  its network as it was converted for onnxruntime
+    <data folder>/models/detoxify/active.json            which of them judges; replaced at once or not at all
 
-Asking which weights are active imports no torch: the web process does it on every page.
+Asking which weights are active imports neither torch nor onnxruntime: the web process does it on every page.
 """
 
 import hashlib
@@ -11,19 +12,30 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from moderation.errors import ModerationError
-from moderation.scoring import detoxify_scorer
+from moderation.scoring import conversion, detoxify_onnx, detoxify_torch
+from moderation.scoring.conversion import Converted, Wanted
+from moderation.scoring.detoxify_onnx import OnnxNetwork
+from moderation.scoring.detoxify_torch import TorchNetwork
+from moderation.scoring.networks import Network
 
 CHECKPOINT_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
 _MANIFEST = "manifest.json"
 _ACTIVE = "active.json"
+_CONVERTED = "onnx-"
 _CHUNK = 1 << 20
+
+AUTO, ONNX, TORCH = "auto", "onnx", "torch"
+"""Ways to run weights: the fast one where it was made, or one of the two and nothing else."""
+
+Convert = Callable[[Path, Path, Wanted], Converted]
+"""Loads a checkpoint, writes its converted network into a folder, says what it is: see conversion."""
 
 
 class WeightsError(ModerationError):
@@ -38,6 +50,8 @@ class Installed:
 
     `checkpoint` is the name of the file to load inside `folder`; `kind` is `original`, `unbiased`, `multilingual` or
     `custom`; `languages` are ISO 639-1 codes; `classes` the model's own label names; `installed_at` is ISO 8601, UTC.
+    `precision` is that of the converted network (`int8`, `fp32`, or `none`), which lies in the folder `converted` with
+    `files` (name → SHA-256).
     """
 
     sha256: str
@@ -47,11 +61,20 @@ class Installed:
     languages: tuple[str, ...]
     classes: tuple[str, ...]
     installed_at: str
+    precision: str = conversion.NONE
+    converted: str = ""
+    files: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def path(self) -> Path:
         """The checkpoint file."""
         return self.folder / self.checkpoint
+
+    def way(self, wanted: str = AUTO) -> str | None:
+        """How these weights would be run here, `onnx` or `torch`; None where what that takes is missing."""
+        if wanted != TORCH and self.converted and detoxify_onnx.installed():
+            return ONNX
+        return TORCH if wanted != ONNX and detoxify_torch.installed() else None
 
 
 def store(data_dir: Path) -> Path:
@@ -78,62 +101,97 @@ def _file_hash(path: Path) -> str:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    yield from sorted(path for path in folder.rglob("*") if path.is_file() and path.name != _MANIFEST)
+    """What was installed: without the manifest and converted networks, which are ours."""
+    for path in sorted(folder.rglob("*")):
+        ours = path.name == _MANIFEST or path.relative_to(folder).parts[0].startswith(_CONVERTED)
+        if path.is_file() and not ours:
+            yield path
 
 
 def install(
-    path: Path, data_dir: Path, expected_sha256: str | None = None, *, languages: Sequence[str] | None = None
-) -> Installed:
-    """Copy a Detoxify checkpoint into the store, load it once to see that it judges, and make it the active one.
+    path: Path,
+    data_dir: Path,
+    expected_sha256: str | None = None,
+    *,
+    languages: Sequence[str] | None = None,
+    wanted: Wanted | None = None,
+    convert: Convert = conversion.in_own_process,
+) -> tuple[Installed, Converted]:
+    """Copy a Detoxify checkpoint into the store, load it to see that it judges, convert it, and make it the active one.
 
     `path` is the checkpoint file, or a folder with the checkpoint and the transformer's `config.json` and vocabulary
     (needed for the published weights, which only name a model of the hub). `languages` overrides what the kind of
-    model says. Raises WeightsError (hash, files) or ScorerError (the weights do not load); what was active stays so.
+    model says; `wanted` is how to convert. Installing the same weights again converts them again. Raises WeightsError
+    (hash, files), ConversionFailed or ScorerError (the weights do not load); what was active stays so.
     """
     try:
         checkpoint = _checkpoint(path)
         digest = sha256_of(path)
-        wanted = expected_sha256.strip().lower() if expected_sha256 is not None else digest
-        if digest != wanted:
-            raise WeightsError(f"{path.name} has the SHA-256 {digest}, but {wanted} was expected.")
+        expected = expected_sha256.strip().lower() if expected_sha256 is not None else digest
+        if digest != expected:
+            raise WeightsError(f"{path.name} has the SHA-256 {digest}, but {expected} was expected.")
         home = store(data_dir)
         home.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=home))
         try:
-            return _install(path, checkpoint, digest, home, part, languages)
+            copy = part / "weights"
+            copy.mkdir()
+            _copy(path, checkpoint, digest, copy)
+            done = convert(copy / checkpoint.name, part / "converted", wanted or Wanted())
+            return _keep(copy, part / "converted", done, digest, checkpoint.name, home, languages), done
         finally:
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise WeightsError(f"{path.name} cannot be installed: {error.strerror or error}.") from None
 
 
-def _install(
-    path: Path, checkpoint: Path, digest: str, home: Path, part: Path, languages: Sequence[str] | None
-) -> Installed:
+def _copy(path: Path, checkpoint: Path, digest: str, folder: Path) -> None:
     if path.is_file():
-        shutil.copyfile(path, part / checkpoint.name)
-        copied = sha256_of(part / checkpoint.name)
+        shutil.copyfile(path, folder / checkpoint.name)
+        copied = sha256_of(folder / checkpoint.name)
     else:
-        shutil.copytree(path, part, dirs_exist_ok=True, ignore=shutil.ignore_patterns(_MANIFEST))
-        copied = sha256_of(part)
+        ours = shutil.ignore_patterns(_MANIFEST, f"{_CONVERTED}*")
+        shutil.copytree(path, folder, dirs_exist_ok=True, ignore=ours)
+        copied = sha256_of(folder)
     if copied != digest:
         raise WeightsError(f"{path.name} changed while it was copied.")
-    facts = detoxify_scorer.inspect(part / checkpoint.name)
+
+
+def _keep(
+    copy: Path,
+    network: Path,
+    done: Converted,
+    digest: str,
+    checkpoint: str,
+    home: Path,
+    languages: Sequence[str] | None,
+) -> Installed:
+    """Put what was copied and converted into the store. Nothing there is touched that a worker may be reading."""
+    hashes = {file.name: _file_hash(file) for file in sorted(network.iterdir())} if network.is_dir() else {}
+    name = _CONVERTED + hashlib.sha256(json.dumps(hashes).encode()).hexdigest()[:16] if hashes else ""
     installed = Installed(
         sha256=digest,
         folder=home / digest,
-        checkpoint=checkpoint.name,
-        kind=facts.kind,
-        languages=tuple(sorted(languages or facts.languages)),
-        classes=facts.classes,
+        checkpoint=checkpoint,
+        kind=done.facts.kind,
+        languages=tuple(sorted(languages or done.facts.languages)),
+        classes=done.facts.classes,
         installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        precision=done.precision,
+        converted=name,
+        files=hashes,
     )
-    _write(part / _MANIFEST, _manifest(installed))
-    if installed.folder.exists():
-        # The same content lies there already; only the manifest may be newer.
-        _write(installed.folder / _MANIFEST, _manifest(installed))
-    else:
-        part.rename(installed.folder)
+    if installed.folder.exists() and not _whole(installed, TORCH):
+        shutil.rmtree(installed.folder)
+    if not installed.folder.exists():  # else the same content lies there already
+        copy.rename(installed.folder)
+    if name and not _whole(installed, ONNX):
+        shutil.rmtree(installed.folder / name, ignore_errors=True)
+        network.rename(installed.folder / name)
+    _write(installed.folder / _MANIFEST, _manifest(installed))
+    for old in installed.folder.glob(f"{_CONVERTED}*"):
+        if old.name != name:
+            shutil.rmtree(old, ignore_errors=True)
     activate(home.parent.parent, digest)
     return installed
 
@@ -157,6 +215,9 @@ def _manifest(installed: Installed) -> dict[str, Any]:
         "languages": list(installed.languages),
         "classes": list(installed.classes),
         "installed_at": installed.installed_at,
+        "precision": installed.precision,
+        "converted": installed.converted,
+        "files": dict(installed.files),
     }
 
 
@@ -206,22 +267,61 @@ def _read(folder: Path) -> Installed | None:
             languages=tuple(map(str, content["languages"])),
             classes=tuple(map(str, content["classes"])),
             installed_at=str(content["installed_at"]),
+            precision=str(content.get("precision", conversion.NONE)),
+            converted=Path(str(content.get("converted", ""))).name,
+            files={str(name): str(digest) for name, digest in dict(content.get("files", {})).items()},
         )
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def verify(item: Installed) -> None:
-    """Hash the files again. Raises WeightsError when they are not what was installed."""
+def usable(data_dir: Path) -> Installed | None:
+    """The active weights, where this installation has what running them takes."""
+    item = active(data_dir)
+    return item if item is not None and item.way() is not None else None
+
+
+def verify(item: Installed, way: str = TORCH) -> None:
+    """Hash the files that `way` reads again. Raises WeightsError when they are not what was installed."""
     try:
-        # Installed from a file, the hash is the checkpoint's; installed from a folder, it is the folder's.
-        if item.sha256 != sha256_of(item.path) and item.sha256 != sha256_of(item.folder):
-            raise WeightsError(f"The weights {item.sha256[:12]} are damaged: their files have another SHA-256.")
+        whole = _whole(item, way, strict=True)
     except OSError as error:
         raise WeightsError(f"The weights {item.sha256[:12]} cannot be read: {error.strerror or error}.") from None
+    if not whole:
+        raise WeightsError(f"The weights {item.sha256[:12]} are damaged: their files have another SHA-256.")
 
 
-def check(item: Installed) -> None:
-    """Hash the files again, load them and judge two texts. Raises WeightsError or ScorerError saying what is wrong."""
+def _whole(item: Installed, way: str, *, strict: bool = False) -> bool:
+    """Whether the files that `way` reads are what was installed. `strict` raises OSError where they cannot be read."""
+    try:
+        if way == ONNX:
+            folder = item.folder / item.converted
+            return all(_file_hash(folder / name) == digest for name, digest in item.files.items())
+        # Installed from a file, the hash is the checkpoint's; installed from a folder, it is the folder's.
+        return item.sha256 in (sha256_of(item.path), sha256_of(item.folder))
+    except OSError:
+        if strict:
+            raise
+        return False
+
+
+def load(item: Installed, wanted: str = AUTO, *, threads: int = 0, device: str = detoxify_torch.CPU) -> Network:
+    """Verify weights and load them, the way that `wanted` says; on a GPU (`device` is `cuda`) always by torch.
+
+    `threads`: 0 means as many as there are cores, one with torch. Raises WeightsError or ScorerError.
+    """
+    way = item.way(TORCH if device == detoxify_torch.CUDA else wanted)
+    if way is None and wanted == ONNX and not item.converted:
+        raise WeightsError(f"The weights {item.sha256[:12]} were not converted for onnxruntime; install them again.")
+    if way is None:
+        raise WeightsError("What runs Detoxify is not installed: pip install 'comment-moderation[detoxify]'.")
+    verify(item, way)
+    if way == ONNX:
+        return OnnxNetwork(item.folder / item.converted, threads=threads)
+    return TorchNetwork(item.path, threads=threads or 1, device=device)
+
+
+def check(item: Installed, wanted: str = AUTO) -> None:
+    """Hash all files again, load the weights and judge a text. Raises WeightsError or ScorerError."""
     verify(item)
-    detoxify_scorer.inspect(item.path)
+    load(item, wanted).predict(["Thank you."])

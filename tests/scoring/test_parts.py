@@ -7,7 +7,6 @@ import pytest
 
 from moderation.scoring import dataset, evaluation, frames, language, lexicon, linear
 from moderation.scoring.features import BUCKETS, TOKEN, Encoded
-from moderation.scoring.lexicon import Token
 from moderation.signals import SIGNALS
 
 WORDS = lexicon.make(
@@ -16,12 +15,8 @@ WORDS = lexicon.make(
 )
 
 
-def _tokens(text: str) -> list[Token]:
-    return [Token(word, 0, 0) for word in text.split()]
-
-
 def _column(text: str, name: str) -> float:
-    counts, _ = WORDS.counts(WORDS.hits(_tokens(text)))
+    counts = WORDS.counts(WORDS.hits(text.split()))
     return counts[WORDS.columns.index(name)]
 
 
