@@ -1,6 +1,7 @@
 """Alembic's environment: migrations run on the connection that `moderation migrate` hands over."""
 
 from alembic import context
+from moderation.migrations import is_ours
 from moderation.tables import metadata
 
 connection = context.config.attributes["connection"]
@@ -9,6 +10,7 @@ context.configure(
     target_metadata=metadata,
     render_as_batch=connection.dialect.name == "sqlite",
     compare_type=True,
+    include_object=is_ours,
 )
 with context.begin_transaction():
     context.run_migrations()

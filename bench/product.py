@@ -54,6 +54,7 @@ def environment(folder: Path, port: int, more: Mapping[str, str] | None = None) 
         "MODERATION_DELIVERY_ALLOW": "127.0.0.0/8",
         "MODERATION_SCORER": "builtin",
         "MODERATION_DEMO": "0",
+        "MODERATION_GRACE_SECONDS": "0",  # what a person decides is told at once, and can be waited for
     }
     return {**inherited, **own, **(more or {})}
 

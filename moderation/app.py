@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from flask import Flask, Response, g, render_template, request
 from flask_babel import gettext
@@ -11,13 +11,17 @@ from werkzeug.local import LocalProxy
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from moderation import i18n, openapi, web
-from moderation.accounts import auth
+from moderation.accounts import auth, preferences
+from moderation.accounts.account_views import account_pages
 from moderation.accounts.moderators import Passwords
+from moderation.accounts.preferences import Preferences
 from moderation.accounts.site_views import site_pages
 from moderation.accounts.views import accounts
 from moderation.comments.form_views import public
 from moderation.comments.reading_views import api as reading_api
 from moderation.comments.reading_views import public as public_reading
+from moderation.comments.report_views import api as reports_api
+from moderation.comments.report_views import public as public_reports
 from moderation.comments.views import api, gathered_intake, many, verdict_watch
 from moderation.comments.webhook_views import webhooks
 from moderation.db import Database
@@ -26,6 +30,13 @@ from moderation.delivery.views import api as delivery
 from moderation.dispatch import CelerySender, Sender
 from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
 from moderation.health.views import health
+from moderation.review.api_groups_views import groups_api
+from moderation.review.api_people_views import people_api
+from moderation.review.api_views import queue_api
+from moderation.review.bulk_views import bulk_pages
+from moderation.review.group_views import group_pages
+from moderation.review.people_views import people_pages
+from moderation.review.statistics_views import statistics_pages
 from moderation.review.views import review
 from moderation.settings import Settings, load
 
@@ -66,9 +77,19 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         webhooks,
         public,
         public_reading,
+        reports_api,
+        public_reports,
         accounts,
+        account_pages,
         site_pages,
         review,
+        people_pages,
+        statistics_pages,
+        group_pages,
+        queue_api,
+        groups_api,
+        people_api,
+        bulk_pages,
         delivery,
         delivery_pages,
         openapi.docs,
@@ -84,6 +105,8 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     web.add_headers(app)
     app.after_request(auth.keep_visitor)
     app.context_processor(_page_context)
+    # A macro that is imported without context asks, too.
+    app.jinja_env.globals["key_of"] = lambda action: _prefs().keys.get(action, "")
     app.register_error_handler(ModerationError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
@@ -92,7 +115,19 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
 
 def _page_context() -> dict[str, Any]:
     # Made only where a template writes it: a reader's page without such a form sets no cookie.
-    return {"me": g.get("me"), "csrf_token": LocalProxy(auth.form_token), "site_names": g.get("site_names", "")}
+    return {
+        "me": g.get("me"),
+        "prefs": _prefs(),
+        "csrf_token": LocalProxy(auth.form_token),
+        "site_names": g.get("site_names", ""),
+    }
+
+
+def _prefs() -> Preferences:
+    """How the moderator who asks likes to work; as usual where nobody is logged in."""
+    if "prefs" not in g:
+        g.prefs = preferences.of(g.me.preferences if "me" in g else {})
+    return cast(Preferences, g.prefs)
 
 
 def _refused(error: ModerationError) -> Response:

@@ -67,7 +67,13 @@ def _demo_site(db: Database, settings: Settings) -> None:
         site = sites.demo_site(session)
         if site is None:
             site = sites.add_site(
-                session, name=SITE_NAME, url=settings.base_url, now=now, is_demo=True, actor="setup"
+                session,
+                name=SITE_NAME,
+                url=settings.base_url,
+                now=now,
+                grace_seconds=settings.grace_seconds,
+                is_demo=True,
+                actor="setup",
             ).site
         site.url = settings.base_url
         site.origins = [sites.origin_of(settings.base_url)]

@@ -16,6 +16,11 @@ PREFIXES = ("/api/", "/f/", "/webhooks/")
 
 SECURITY = {
     "key": {"type": "http", "scheme": "bearer", "description": "The site's API key."},
+    "token": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "A moderator's personal token (`mod_…`, made under My account); see docs/queue-api.md.",
+    },
     "signature": {
         "type": "apiKey",
         "in": "header",

@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from moderation import dispatch, queues
 from moderation.accounts.models import Site
-from moderation.comments import authors, intake, status, storing, story_rules
+from moderation.comments import authors, intake, standings, status, storing, story_rules
 from moderation.comments.intake import CommentInput, Taken, TextInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import Database, utcnow
@@ -26,12 +26,13 @@ from moderation.policy import rules
 from moderation.policy import store as policies
 from moderation.policy.document import HOLD, Policy
 from moderation.policy.rules import Facts, Measured, Verdict
-from moderation.review import decisions, evidence
+from moderation.review import campaigns, claims, decisions, escalations, evidence, priority, searching
 from moderation.review.decisions import Decider
 from moderation.review.evidence import Evidence
 from moderation.scoring import normalise, registry, work
 from moderation.scoring import store as scores
-from moderation.scoring.scorer import Scorer, TextScore
+from moderation.scoring.normalise import View
+from moderation.scoring.scorer import Scorer, Span, TextScore
 from moderation.scoring.store import NewScore, StoredScore
 from moderation.settings import Settings
 from moderation.signals import SIGNALS
@@ -160,6 +161,10 @@ def _follow(session: Session, taken: Taken, settings: Settings, now: datetime) -
     if taken.outcome == "withdrawn":
         work.drop(session, comment.id)
         outbox.withdraw(session, comment.id, now)
+        searching.forget(session, [comment.id])
+        claims.drop(session, [comment.id])
+    if taken.outcome in ("withdrawn", "revised"):
+        escalations.settle(session, [comment.id], None, now)  # what was asked, was asked about the old text
     if taken.to_judge and comment.staff:
         work.drop(session, comment.id)  # of an older text
         decisions.decide(session, comment, "approve", Decider(origin=STAFF), seen_version=comment.version, now=now)
@@ -301,7 +306,7 @@ def _judge_ready(session: Session, keys: Sequence[tuple[int, int]], now: datetim
         if (key := (comment.id, comment.revision)) in wanted
         and (comment.status == status.PENDING if waiting else not work.unfinished(states.get(key, {})))
     ]
-    known = Known.gather(session, ready)
+    known = Known.gather(session, ready, now)
     for comment in ready:
         known_states = states.get((comment.id, comment.revision), {})
         judge(session, comment, known_states, now=now, waiting=waiting, known=known)
@@ -316,25 +321,39 @@ class Known:
 
     scores: Mapping[int, list[StoredScore]]
     revisions: Mapping[int, Revision]
+    views: Mapping[int, View]
+    joined: campaigns.Joined
     policies: Mapping[int, Policy]
     approved: Mapping[int, int]
     """Author id → comments of theirs that stand approved; of authors whom the site vouches for."""
     around: Sequence[object]
 
     @classmethod
-    def gather(cls, session: Session, comments: Sequence[Comment]) -> "Known":
-        """Read it."""
+    def gather(cls, session: Session, comments: Sequence[Comment], now: datetime) -> "Known":
+        """Read it; texts that are new join their campaigns, and the search learns them."""
         keys = [(comment.id, comment.revision) for comment in comments]
         writers = _all(session, Author, {comment.author_id for comment in comments})
         sites = _all(session, Site, {comment.site_id for comment in comments})
         stories = _all(session, Story, {comment.story_id for comment in comments})
+        revisions = intake.current_revisions(session, keys)
+        views = {comment_id: normalise.view(revision.text) for comment_id, revision in revisions.items()}
+        folded = {comment_id: view.folded for comment_id, view in views.items()}
+        stored = scores.of_revisions(session, keys)
+        searching.learn(session, comments, views, _spans(stored))
         return cls(
-            scores=scores.of_revisions(session, keys),
-            revisions=intake.current_revisions(session, keys),
+            scores=stored,
+            revisions=revisions,
+            views=views,
+            joined=campaigns.gather(session, comments, folded, now),
             policies={site.id: policies.live(session, site.id) for site in sites},
             approved=authors.approved_of(session, [author.id for author in writers if author.external_id]),
             around=(*writers, *sites, *stories),
         )
+
+
+def _spans(stored: Mapping[int, Sequence[StoredScore]]) -> dict[int, list[Span]]:
+    """What the scorers found in each comment's text."""
+    return {comment_id: [span for item in items for span in item.score.spans] for comment_id, items in stored.items()}
 
 
 def _all(session: Session, model: type[Row], ids: Collection[int | None]) -> Sequence[Row]:
@@ -360,29 +379,36 @@ def judge(
     `waiting`: the deadline has passed and a required scorer has not answered. A comment that a person has decided on
     keeps their decision, one the site withdrew stays withdrawn; the verdict is stored all the same.
     """
-    known = known or Known.gather(session, [comment])
+    known = known or Known.gather(session, [comment], now)
     stored = known.scores.get(comment.id, [])
     revision = known.revisions.get(comment.id)
     if revision is None or comment.status == status.WITHDRAWN:
         return
     policy = known.policies[comment.site_id]
-    verdict = rules.judge(policy, _facts(session, comment, revision, known, states, waiting=waiting))
+    verdict = rules.judge(policy, _facts(session, comment, revision, known, states, now=now, waiting=waiting))
     row = policies.put_verdict(session, comment.id, comment.revision, verdict, now)
+    risk = max((reason.weight for reason in verdict.reasons), default=0.0)
+    story = session.get(Story, comment.story_id) if comment.story_id else None
     found = {
-        "priority": max((reason.weight for reason in verdict.reasons), default=0.0),
+        "priority": priority.of(risk, story.comments if story is not None else 0, comment.received_at),
+        "score": max((value for value, _ in evidence.effective(stored).values()), default=0.0),
         "language": next((item.score.language for item in stored), comment.language),
+        "indexed_revision": comment.revision,
     }
     if comment.human_revision == comment.revision:
         return
-    if comment.status == status.PENDING or _late_score(session, comment, verdict):
+    found |= known.joined.columns(comment, verdict.action)
+    order = known.joined.order(comment) if comment.status == status.PENDING else None
+    ordered = order is not None and order.action == verdict.action == "reject"
+    if comment.status == status.PENDING or _late_score(session, comment, verdict, now):
         decisions.decide(
             session,
             comment,
             verdict.action,
-            Decider(origin="deadline" if waiting else "policy"),
+            Decider(origin="campaign" if ordered else "deadline" if waiting else "policy"),
             seen_version=comment.version,
             now=now,
-            reason="SPAM" if verdict.action == "reject" and _is_spam(verdict) else None,
+            reason=order.reason if order and ordered else _machine_reason(verdict),
             evidence=evidence.gather(row, stored),
             not_scored=verdict.not_scored,
             found=found,
@@ -391,18 +417,24 @@ def judge(
         status.touch(session, comment, not_scored=False, **found)  # scored at last, and rightly held
 
 
-def _late_score(session: Session, comment: Comment, verdict: Verdict) -> bool:
-    """A score that comes after the deadline may still approve what only the deadline held."""
+def _late_score(session: Session, comment: Comment, verdict: Verdict, now: datetime) -> bool:
+    """A score that comes after the deadline may still approve what only the deadline held, if nobody is reading it."""
     if comment.status != status.HELD or not comment.not_scored or verdict.action == HOLD:
         return False
     last = decisions.latest(session, comment.id)
-    return last is not None and last.moderator_id is None
+    return last is not None and last.moderator_id is None and not claims.of_comments(session, [comment.id], now)
 
 
-def _is_spam(verdict: Verdict) -> bool:
-    return bool(verdict.reasons) and (
-        verdict.reasons[0].signal == "spam" or verdict.reasons[0].code == "blocked_domain"
-    )
+def _machine_reason(verdict: Verdict) -> str | None:
+    first = verdict.reasons[0] if verdict.reasons and verdict.action == "reject" else None
+    return "SPAM" if first and (first.signal == "spam" or first.code == "blocked_domain") else None
+
+
+def _ordered(comment: Comment, known: Known) -> str:
+    """What a person ordered for newcomers of the comment's campaign. One that is no newcomer is held at most: its score
+    came late, and it waits for a person already."""
+    order = known.joined.order(comment)
+    return "" if order is None else order.action if comment.status == status.PENDING else HOLD
 
 
 def overdue(db: Database, settings: Settings) -> int:
@@ -442,13 +474,14 @@ def _facts(
     known: Known,
     states: Mapping[str, str],
     *,
+    now: datetime,
     waiting: bool,
 ) -> Facts:
     """What the rules may look at, as values."""
     stored = known.scores.get(comment.id, [])
     failed = tuple(name for name, state in states.items() if state == work.FAILED)
     complete = bool(stored) and not failed and not work.unfinished(states)
-    view = normalise.view(revision.text)
+    view = known.views[comment.id]
     spans = [(span.start, span.end, span.kind, span.detail) for item in stored for span in item.score.spans]
     domains: dict[str, tuple[tuple[int, int], ...]] = {}
     for start, end, kind, detail in spans:
@@ -457,7 +490,7 @@ def _facts(
     found_links = max((item.score.facts.get("links", 0) for item in stored), default=0)
     author = session.get(Author, comment.author_id) if comment.author_id else None
     site = session.get_one(Site, comment.site_id)
-    story = session.get(Story, comment.story_id) if comment.story_id and story_rules.any_in(site) else None
+    story = session.get(Story, comment.story_id) if comment.story_id else None
     return Facts(
         signals={
             signal: Measured(
@@ -485,6 +518,9 @@ def _facts(
         # As it was when the text came: a queue that is slow must not close a story on those who were in time.
         story_closed=story is not None and story_rules.is_closed(site, story, revision.created_at),
         premoderated_section=story_rules.premoderated_section(site, story) if story is not None else None,
+        story_premoderated=story is not None and story.premoderated,
+        campaign_order=_ordered(comment, known),
+        author_standing=standings.in_force(author, now) if author is not None else "",
     )
 
 

@@ -4,19 +4,22 @@ SCORING = "scoring"
 SCORING_DETOXIFY = "scoring_detoxify"
 DELIVERY = "delivery"
 HOUSEKEEPING = "housekeeping"
+BULK = "bulk"
 
-QUEUES: tuple[str, ...] = (SCORING, SCORING_DETOXIFY, DELIVERY, HOUSEKEEPING)
+QUEUES: tuple[str, ...] = (SCORING, SCORING_DETOXIFY, DELIVERY, HOUSEKEEPING, BULK)
 
 TASK_SCORE = "workers.scoring.score_due"
 TASK_SCORE_DETOXIFY = "workers.scoring.score_due_detoxify"
 TASK_DELIVER = "workers.delivery.deliver_due"
 TASK_HOUSEKEEPING = "workers.housekeeping.sweep"
+TASK_BULK = "workers.bulk.work_due"
 
 TASK_QUEUES: dict[str, str] = {
     TASK_SCORE: SCORING,
     TASK_SCORE_DETOXIFY: SCORING_DETOXIFY,
     TASK_DELIVER: DELIVERY,
     TASK_HOUSEKEEPING: HOUSEKEEPING,
+    TASK_BULK: BULK,
 }
 
 SCORER_TASKS: dict[str, str] = {"builtin": TASK_SCORE, "detoxify": TASK_SCORE_DETOXIFY}

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from moderation.errors import SettingsError
 
 SCORER_CHOICES = ("auto", "builtin", "detoxify", "off")
+DETOXIFY_RUNTIMES = ("auto", "onnx", "torch")
 
 
 def _int(low: int, high: int) -> Callable[[str], int]:
@@ -172,8 +173,14 @@ class Settings:
     secret_key: str = setting("", str, "Key of tokens and keyed hashes; empty: kept in the data folder.", secret=True)
     delivery_allow: tuple[str, ...] = setting((), _networks, "Private networks that deliveries may reach (CIDR list).")
     delivery_timeout: int = setting(10, _int(1, 60), "Total seconds that one delivery may take.")
-    grace_seconds: int = setting(0, _int(0, 3600), "Seconds before a new site is told of a person's decision.")
+    grace_seconds: int = setting(10, _int(0, 3600), "Seconds before a new site is told of a person's decision.")
     scorer: str = setting("auto", _choice(*SCORER_CHOICES), "Which scorer judges: auto, builtin, detoxify or off.")
+    detoxify_runtime: str = setting(
+        "auto",
+        _choice(*DETOXIFY_RUNTIMES),
+        "What runs Detoxify: onnx (fast), torch (plain), or auto: onnx if converted.",
+    )
+    detoxify_threads: int = setting(0, _int(0, 256), "Threads of a Detoxify worker; 0: one per core, one with torch.")
     score_deadline: int = setting(60, _int(1, 3600), "Seconds after which an unjudged comment goes to the queue.")
     sweep_seconds: int = setting(2, _int(1, 300), "Seconds between two sweeps for work whose nudge was lost.")
     form_flood_seconds: int = setting(15, _int(0, 3600), "Seconds between two form comments of one address or e-mail.")

@@ -97,6 +97,7 @@ def processes(settings: Settings) -> list[Child]:
         _worker(queues.SCORING, env),
         _worker(queues.DELIVERY, env, pool="threads", concurrency=4),
         _worker(queues.HOUSEKEEPING, env),
+        _worker(queues.BULK, env),
     ]
     if settings.scorer in ("auto", "detoxify") and detoxify_installed(settings):
         found.append(_worker(queues.SCORING_DETOXIFY, env))
@@ -117,15 +118,13 @@ def _worker(queue: str, env: Mapping[str, str], pool: str = "solo", concurrency:
 
 
 def detoxify_installed(settings: Settings) -> bool:
-    """Whether there is something to run its worker with: the extra, and weights in the data folder."""
-    if importlib.util.find_spec("detoxify") is None:
-        return False
+    """Whether there is something to run its worker with: weights in the data folder, and what running them takes."""
     try:
         # By name and on use: the supervisor stays small, and works in a build without this scorer.
         weights = importlib.import_module("moderation.scoring.weights")
     except ModuleNotFoundError:
         return False
-    return weights.active(settings.data_dir) is not None
+    return weights.usable(settings.data_dir) is not None
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -12,11 +12,11 @@ from flask import Flask, Response, current_app, request
 from marshmallow import Schema, ValidationError
 
 from moderation import parsing
-from moderation.accounts import sites
+from moderation.accounts import sites, tokens
 from moderation.accounts.models import Site
 from moderation.accounts.moderators import Passwords
 from moderation.db import Database
-from moderation.errors import InvalidInput, MalformedInput, ModerationError, NotAuthenticated
+from moderation.errors import InvalidInput, MalformedInput, ModerationError, NotAllowed, NotAuthenticated
 from moderation.settings import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -88,10 +88,15 @@ def _flat(messages: Any, path: str = "") -> Any:
 
 
 def bearer() -> str:
-    """The key that the request carries as `Authorization: Bearer …`. Raises NotAuthenticated when there is none."""
+    """The key that the request carries as `Authorization: Bearer …`.
+
+    Raises NotAuthenticated when there is none, NotAllowed for a moderator's personal token.
+    """
     kind, _, key = request.headers.get("Authorization", "").partition(" ")
     if kind.lower() != "bearer" or not key.strip():
         raise NotAuthenticated("Send the site's API key as Authorization: Bearer <key>.")
+    if key.strip().startswith(tokens.PREFIX):
+        raise NotAllowed("This is a moderator's personal token; here a site's key is needed.", field="Authorization")
     return key.strip()
 
 

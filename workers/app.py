@@ -12,7 +12,7 @@ from moderation.settings import load
 
 settings = load()
 app = dispatch.make_celery(settings)
-app.conf.imports = ("workers.scoring", "workers.delivery", "workers.housekeeping")
+app.conf.imports = ("workers.scoring", "workers.delivery", "workers.housekeeping", "workers.bulk")
 db = Database(settings.database, info={"sender": CelerySender(settings)})
 
 watchdog.watch_parent()

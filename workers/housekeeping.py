@@ -5,9 +5,11 @@ import time
 
 from moderation import pipeline, queues
 from moderation.alerts.watch import Watch
-from moderation.comments import inbox, intake
+from moderation.comments import inbox, intake, status
 from moderation.db import utcnow
 from moderation.health.store import Pulse
+from moderation.review import claims, searching, statistics, tallies
+from moderation.scoring import campaigns
 from workers.app import app, db, settings
 
 
@@ -27,7 +29,21 @@ class Hourglass:
 
 pulse = Pulse("housekeeping")
 watch = Watch(db, settings)
+rollup = statistics.Rollup(db)
 hourglass = Hourglass(30.0)
+recount = Hourglass(3600.0)
+
+INDEX_SECONDS = 0.5
+"""What a sweep spends at most on texts that the search does not know: imports bring hundreds of thousands."""
+
+
+def _index() -> None:
+    stop = time.monotonic() + INDEX_SECONDS
+    with db.reading() as session:  # most sweeps find nothing: they should not take the writer's turn
+        more = searching.behind(session)
+    while more and time.monotonic() < stop:
+        with db.transaction() as session:
+            more = searching.catch_up(session) > 0
 
 
 @app.task(name=queues.TASK_HOUSEKEEPING)
@@ -38,5 +54,14 @@ def sweep() -> None:
         with db.transaction() as session:
             inbox.forget(session, utcnow())
             intake.adopt_late(session, utcnow())
+            claims.forget(session, utcnow())
+            status.repair_fronts(session)
+            campaigns.settle(session)
+            campaigns.forget_old(session, utcnow())
+    tallies.fold_all(db)
+    _index()
     watch.tick()
     pulse.beat(db)
+    rollup.tick(utcnow())
+    if recount.run_out():  # last: among millions of comments it takes seconds
+        tallies.repair_all(db)

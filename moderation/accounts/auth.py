@@ -10,7 +10,7 @@ from flask import Response, g, redirect, request
 from sqlalchemy.orm import Session
 
 from moderation import i18n, web
-from moderation.accounts import moderators, sites
+from moderation.accounts import moderators, sites, tokens
 from moderation.accounts.models import Moderator
 from moderation.db import utcnow
 from moderation.errors import NotAllowed, NotAuthenticated
@@ -61,6 +61,40 @@ def login_required(view: View) -> View:
     return guarded  # type: ignore[return-value]  # wraps() keeps the view's signature
 
 
+def current_by_token(session: Session) -> tokens.Holder:
+    """Who sends the personal token of the request, read in this very transaction.
+
+    Raises NotAuthenticated, and NotAllowed for a site's key: a site is no moderator.
+    """
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    token = token.strip()
+    if kind.lower() != "bearer" or not token:
+        raise NotAuthenticated("Send a personal token as Authorization: Bearer mod_….")
+    if token.startswith(sites.KEY_PREFIX):
+        raise NotAllowed("This is a site's key; here a moderator's personal token is needed.", field="Authorization")
+    return tokens.by_token(session, token, utcnow())
+
+
+def token_required(view: View) -> View:
+    """Let only moderators' own tools in, by a personal token. Sets `g.me` and `g.site_ids`.
+
+    A cookie counts for nothing here, so no other site's page can make a browser act: no CSRF token is needed.
+    """
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        with web.database().reading() as session:
+            holder = current_by_token(session)
+            g.me = holder.moderator
+            g.site_ids = moderators.site_ids(session, g.me)
+        if holder.unnoted:
+            with web.database().transaction() as session:
+                tokens.note_use(session, holder.token_id, utcnow())
+        return view(*args, **kwargs)
+
+    return guarded  # type: ignore[return-value]  # wraps() keeps the view's signature
+
+
 def administrators_only(view: View) -> View:
     """Let only administrators in: everybody else who is logged in gets 403. Raises NotAllowed."""
 
@@ -68,6 +102,18 @@ def administrators_only(view: View) -> View:
     def guarded(*args: Any, **kwargs: Any) -> Any:
         if g.me.role != moderators.ADMINISTRATOR:
             raise NotAllowed("Only administrators may do this.")
+        return view(*args, **kwargs)
+
+    return login_required(guarded)  # type: ignore[return-value]  # wraps() keeps the view's signature
+
+
+def seniors_only(view: View) -> View:
+    """Let only seniors and administrators in: everybody else who is logged in gets 403. Raises NotAllowed."""
+
+    @wraps(view)
+    def guarded(*args: Any, **kwargs: Any) -> Any:
+        if not moderators.is_senior(g.me):
+            raise NotAllowed("Only seniors and administrators may do this.")
         return view(*args, **kwargs)
 
     return login_required(guarded)  # type: ignore[return-value]  # wraps() keeps the view's signature

@@ -31,6 +31,7 @@ SHOWN = (
     "premoderated_sections",
     "staff_ids",
     "form_texts",
+    "second_look_percent",
 )
 """Settings that `sites show` prints, in this order."""
 
@@ -131,6 +132,7 @@ def show_site(site: str, as_json: bool) -> None:
 @click.option("--premoderate", "sections", multiple=True, help="A section where every comment is held; repeat it.")
 @click.option("--staff", "staff_ids", multiple=True, help="An author id of the site's own people; repeat it.")
 @click.option("--form-text", "texts", multiple=True, metavar="NAME=TEXT", help="Its own words; repeat it.")
+@click.option("--second-look-percent", help="Of a hundred decisions, how many a second person looks at blind.")
 def set_site(
     site: str,
     mode: str | None,
@@ -282,6 +284,17 @@ def set_password(email: str, password: str | None) -> None:
         moderator = moderators.by_email(session, email)
         moderators.set_password(session, Passwords(fast=settings.test_fast_hash), moderator, password, utcnow())
     click.echo(f"{email} has a new password; all sessions have ended.")
+
+
+@users_group.command("set-role")
+@click.argument("email")
+@click.argument("role", type=click.Choice(ROLES))
+def set_role(email: str, role: str) -> None:
+    """Make somebody a moderator, a senior or an administrator."""
+    _, db = opened()
+    with db.transaction() as session:
+        moderators.set_role(session, moderators.by_email(session, email), role, utcnow())
+    click.echo(f"{email} is {role} now.")
 
 
 @users_group.command("disable")

@@ -31,6 +31,8 @@ class Site(Base):
     """The site's own words for its form, by name (comments/form.py); what is not here is the usual text."""
     staff_ids: Mapped[list[Any]] = mapped_column(default=list)
     """External ids of authors who write for the site itself: their comments are approved at once."""
+    second_look_percent: Mapped[int] = mapped_column(default=0)
+    """Of a hundred decisions by people, so many are looked at once more by somebody else who is not told the first."""
     is_demo: Mapped[bool] = mapped_column(Boolean, default=False)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
@@ -63,7 +65,10 @@ class WebhookSecret(Base):
 
 
 class Moderator(Base):
-    """A person who logs in. Role `administrator` sees every site, `moderator` those in `moderator_site`."""
+    """A person who logs in. Role `administrator` sees every site; `moderator` and `senior` those in `moderator_site`.
+
+    A senior also decides what was escalated, bans and trusts authors, and publishes policies.
+    """
 
     __tablename__ = "moderator"
 
@@ -73,6 +78,8 @@ class Moderator(Base):
     password_hash: Mapped[str] = mapped_column(String(200))
     role: Mapped[str] = mapped_column(String(20))
     language: Mapped[str | None] = mapped_column(String(8))
+    preferences: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    """How this person likes to work: density, shortcuts, blur (accounts/preferences.py)."""
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
 
@@ -96,6 +103,23 @@ class LoginSession(Base):
     moderator_id: Mapped[int] = mapped_column(ForeignKey("moderator.id", ondelete="CASCADE"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class PersonalToken(Base):
+    """A moderator's own key for the API. Only its SHA-256 is kept: the token is 256 random bits."""
+
+    __tablename__ = "personal_token"
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    moderator_id: Mapped[int] = mapped_column(ForeignKey("moderator.id", ondelete="CASCADE"), index=True)
+    name: Mapped[str] = mapped_column(String(100))
+    token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    hint: Mapped[str] = mapped_column(String(16))
+    """The token's first letters, to tell tokens apart in a list."""
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+    revoked_at: Mapped[datetime | None]
 
 
 class LoginFailure(Base):

@@ -17,8 +17,10 @@ from moderation.accounts.models import LoginFailure, LoginSession, Moderator, Mo
 from moderation.errors import Conflict, InvalidInput, NotAuthenticated, NotFound, TooMany
 
 ADMINISTRATOR = "administrator"
+SENIOR = "senior"
 MODERATOR = "moderator"
-ROLES = (ADMINISTRATOR, MODERATOR)
+ROLES = (ADMINISTRATOR, SENIOR, MODERATOR)
+"""A senior also decides what was escalated and bans, holds or trusts authors; an administrator may do everything."""
 
 MIN_PASSWORD = 10
 MAX_PASSWORD_BYTES = 256
@@ -101,6 +103,20 @@ def add(
     return moderator
 
 
+def is_senior(moderator: Moderator) -> bool:
+    """Whether they may decide what was escalated, and order what becomes of an author: seniors and administrators."""
+    return moderator.role in (SENIOR, ADMINISTRATOR)
+
+
+def set_role(session: Session, moderator: Moderator, role: str, now: datetime, *, actor: str = "cli") -> None:
+    """Give another role; it counts from the next request on. Raises InvalidInput naming `role`."""
+    if role not in ROLES:
+        raise InvalidInput(f"The role must be one of {', '.join(ROLES)}.", field="role")
+    moderator.role = role
+    subject = f"moderator:{moderator.id}"
+    audit.record(session, actor=actor, action="user.role", subject=subject, site_id=None, now=now, detail=role)
+
+
 def by_email(session: Session, email: str) -> Moderator:
     """The moderator of an e-mail. Raises NotFound."""
     moderator = session.scalar(select(Moderator).where(Moderator.email == email.strip().lower()))
@@ -120,6 +136,20 @@ def set_password(session: Session, passwords: Passwords, moderator: Moderator, p
     session.execute(delete(LoginSession).where(LoginSession.moderator_id == moderator.id))
     subject = f"moderator:{moderator.id}"
     audit.record(session, actor="cli", action="user.password", subject=subject, site_id=None, now=now)
+
+
+def change_password(
+    session: Session, moderator: Moderator, password_hash: str, now: datetime, *, keep_session: str
+) -> None:
+    """Store a password that its owner has chosen (`Passwords.hash` made the hash: it is slow, and is done outside any
+    transaction), and end every session of theirs but the one with the token `keep_session`."""
+    moderator.password_hash = password_hash
+    kept = hashlib.sha256(keep_session.encode("utf-8", "surrogatepass")).hexdigest()
+    session.execute(
+        delete(LoginSession).where(LoginSession.moderator_id == moderator.id, LoginSession.token_hash != kept)
+    )
+    subject = f"moderator:{moderator.id}"
+    audit.record(session, actor=subject, action="user.password", subject=subject, site_id=None, now=now)
 
 
 def disable(session: Session, moderator: Moderator, now: datetime) -> None:

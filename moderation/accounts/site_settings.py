@@ -20,6 +20,7 @@ MAX_GRACE_SECONDS = 3600
 MAX_CLOSE_DAYS = 36500
 MAX_SECTIONS = 100
 MAX_STAFF = 1000
+MAX_PERCENT = 100
 
 FORM_TEXT_CHARS: Mapping[str, int] = {"heading": 80, "intro": 500, "button": 40, "waiting": 300, "closed": 300}
 """The texts of a form that a site may say in its own words (comments/form.py has the usual ones), and their lengths."""
@@ -34,6 +35,7 @@ WRONG_SECTION = "A section must have 1 to 100 characters."
 TOO_MANY_SECTIONS = "A site has at most 100 such sections."
 WRONG_STAFF = "An author id must have 1 to 255 characters."
 TOO_MANY_STAFF = "A site has at most 1000 staff ids."
+WRONG_PERCENT = "The share must be a whole number from 0 to 100."
 UNKNOWN_TEXT = "A form has no such text."
 TEXT_TOO_LONG = "This text is too long."
 NO_TAGS = "Plain text only: readers would see the tags."
@@ -115,6 +117,10 @@ def _grace(value: int | str) -> int:
     return _whole(value, 0, MAX_GRACE_SECONDS, WRONG_GRACE, "grace_seconds")
 
 
+def _percent(value: int | str) -> int:
+    return _whole(value, 0, MAX_PERCENT, WRONG_PERCENT, "second_look_percent")
+
+
 def _close_after_days(value: int | str | None) -> int | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
@@ -183,4 +189,5 @@ _CHECKS: Mapping[str, Callable[[Any], Any]] = {
     "premoderated_sections": _sections,
     "staff_ids": _staff_ids,
     "form_texts": _form_texts,
+    "second_look_percent": _percent,
 }

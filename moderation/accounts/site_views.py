@@ -37,6 +37,7 @@ SECTIONS: Mapping[str, Sequence[str]] = {
     "grace": ("grace_seconds",),
     "stories": ("close_after_days", "premoderated_sections"),
     "staff": ("staff_ids",),
+    "looks": ("second_look_percent",),
     "texts": tuple(f"form_texts.{name}" for name in form.TEXTS),
 }
 """Section of the page → its fields; each is saved by itself."""
@@ -340,7 +341,7 @@ def _site_page(
 
 def _values(site: Site) -> dict[str, str]:
     """The settings as the page's fields have them."""
-    plain = ("name", "url", "language", "timezone", "grace_seconds", "close_after_days")
+    plain = ("name", "url", "language", "timezone", "grace_seconds", "close_after_days", "second_look_percent")
     values = {name: "" if getattr(site, name) is None else str(getattr(site, name)) for name in plain}
     values |= {name: "\n".join(str(item) for item in getattr(site, name)) for name in LIST_SETTINGS}
     return values | {f"form_texts.{name}": str(site.form_texts.get(name, "")) for name in form.TEXTS}
@@ -373,7 +374,7 @@ def _connection(session: Session, site: Site) -> Connection:
 
 def _page(session: Session, template: str, status: int = 200, **context: Any) -> Response:
     """A page with the rail's counts, like every other of the moderators' pages."""
-    counts = queue.counts(session, moderators.site_ids(session, g.me))
+    counts = queue.counts(session, moderators.site_ids(session, g.me), g.me, utcnow())
     return _html(render_template(template, counts=counts, **context), status)
 
 

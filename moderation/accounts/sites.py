@@ -27,6 +27,7 @@ MAX_KEYS = 20
 MAX_SECRETS = 5
 """Every live secret signs every event, and a receiver tries each signature."""
 
+KEY_PREFIX = "mk_"
 KEY_HINT, SECRET_HINT = 9, 12
 """First characters of a key or a secret that tell it from the others: six random ones of some forty."""
 
@@ -260,7 +261,7 @@ def live_secrets(session: Session, site_id: int) -> list[str]:
 
 
 def _new_key(session: Session, site: Site, now: datetime) -> tuple[str, int]:
-    key = "mk_" + secrets.token_urlsafe(32)
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
     row = SiteKey(site_id=site.id, key_hash=_hash(key), hint=key[:KEY_HINT], created_at=now)
     session.add(row)
     session.flush()

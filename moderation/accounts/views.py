@@ -13,7 +13,10 @@ from moderation.errors import NotAuthenticated
 
 accounts = Blueprint("accounts", __name__)
 
-PAGES = re.compile(r"/queue(?:/[0-9]{1,18})?|/sites(?:/new|/[0-9]{1,18}(?:/connect)?)?|/deliveries(?:/[0-9]{1,18})?")
+PAGES = re.compile(
+    r"/queue(?:/[0-9]{1,18})?|/sites(?:/new|/[0-9]{1,18}(?:/connect)?)?|/deliveries(?:/[0-9]{1,18})?"
+    r"|/statistics|/account(?:/tokens)?"
+)
 """Where a login may lead to: our own pages by name, not a check of addresses, so there is no open redirect to find."""
 
 

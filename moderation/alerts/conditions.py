@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from sqlalchemy import case, delete, func, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Site
@@ -20,6 +20,7 @@ from moderation.db import insert_ignore
 from moderation.delivery import endpoints, outbox
 from moderation.delivery.models import Delivery, Endpoint
 from moderation.health import store as health
+from moderation.review import tallies
 from moderation.scoring import registry
 from moderation.settings import Settings
 
@@ -110,14 +111,19 @@ def keep(session: Session, taken: Sequence[tuple[int, datetime, int]], now: date
 
 def held_of(session: Session, sites: Mapping[int, str], now: datetime) -> dict[int, Held]:
     """Site → what is held there; sites without a held comment are not in it."""
-    since = func.coalesce(Comment.decided_at, Comment.received_at)  # held since; a comment may be held anew years later
-    unscored = case((Comment.not_scored.is_(True) & (since > now - NOT_SCORED_SPAN), 1), else_=0)
-    rows = session.execute(
-        select(Comment.site_id, func.count(), func.min(since), func.sum(unscored))
-        .where(Comment.site_id.in_(sites), Comment.status == HELD)
-        .group_by(Comment.site_id)
-    ).all()
-    return {site_id: Held(count, oldest, int(unscored)) for site_id, count, oldest, unscored in rows}
+    found = {}
+    for site_id in sites:
+        count = tallies.counts(session, [site_id])["held"]
+        if not count:
+            continue
+        # By the index of what was decided when: to hold is a decision, and a million of them are not to be read.
+        held = (Comment.site_id == site_id, Comment.status == HELD, Comment.spam.is_(False))
+        oldest = session.scalar(select(func.min(Comment.decided_at)).where(*held))
+        unscored = session.scalar(
+            select(func.count()).where(*held, Comment.decided_at > now - NOT_SCORED_SPAN, Comment.not_scored.is_(True))
+        )
+        found[site_id] = Held(count, oldest or now, unscored or 0)
+    return found
 
 
 def _sites(session: Session) -> dict[int, str]:

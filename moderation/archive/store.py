@@ -26,6 +26,7 @@ from moderation.comments.intake import AuthorInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import affected
 from moderation.errors import Conflict, NotFound
+from moderation.review import priority
 from moderation.review.models import Decision
 
 SOURCE = ORIGIN = "import"
@@ -206,7 +207,7 @@ def finish(session: Session, run_id: int, *, site_id: int, by: str, detail: str,
 _COMMENT_COLUMNS = (
     *("id", "site_id", "story_id", "author_id", "parent_id"),
     *("external_id", "parent_external_id", "source", "status", "version", "revision", "sequence", "staff"),
-    *("not_scored", "human_revision", "priority", "author_name", "author_url", "language_hint", "language"),
+    *("not_scored", "human_revision", "priority", "spam", "author_name", "author_url", "language_hint", "language"),
     *("ip_hash", "ip_network", "intake_flags", "created_at", "received_at", "pending_since", "decided_at"),
     *("shown", "shown_next", "shown_at", "content_order", "create_order", "delete_order"),
 )
@@ -229,7 +230,9 @@ def _prepared(site: Site, record: Record, secret: bytes, now: datetime, stamp: C
     ip = author.ip
     comment = (
         *(given.external_id, given.parent_external_id, SOURCE, to, 1, 1, 1, intake.is_staff(site, author)),
-        *(held, 0, 0.0, author.name, author.url, given.language, None),
+        *(held, 0, priority.of(0.0, 0, now if held else min(created, now))),
+        to == status.REJECTED and record.reason == "SPAM",
+        *(author.name, author.url, given.language, None),
         authors.keyed_hash(secret, "ip", site.id, ip) if ip else None,
         network_of(ip) or None if ip else None,
         *("", stamp(created), at, at, at),

@@ -82,7 +82,7 @@ def submit() -> AnyResponse:
     fields = request.form
     story: Story | None = None
     try:
-        _refuse_foreign(site)
+        refuse_foreign(site)
         with web.database().transaction() as session:
             now = utcnow()
             story = form.find_story(session, site, fields, now)
@@ -182,8 +182,11 @@ def _known_origin(site: Site, origin: str) -> bool:
     return origin in site.origins or (site.is_demo and origin in (own, request.host_url.rstrip("/")))
 
 
-def _refuse_foreign(site: Site) -> None:
-    """A browser names the origin of the page that posts; one that is not the site's is refused, and so is `null`."""
+def refuse_foreign(site: Site) -> None:
+    """A browser names the origin of the page that posts; one that is not the site's is refused, and so is `null`.
+
+    Raises NotAllowed.
+    """
     origin = request.headers.get("Origin")
     if origin is None or _known_origin(site, origin):
         return

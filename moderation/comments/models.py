@@ -8,16 +8,23 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from moderation.db import Base, BigId
 
-_ORPHAN: dict[str, Any] = {
-    f"{name}_where": text("parent_id IS NULL AND parent_external_id IS NOT NULL") for name in ("sqlite", "postgresql")
-}
+
+def _where(condition: str) -> dict[str, Any]:
+    """A partial index of the rows for which `condition` is true."""
+    return {f"{name}_where": text(condition) for name in ("sqlite", "postgresql")}
+
+
+_ORPHAN = _where("parent_id IS NULL AND parent_external_id IS NOT NULL")
 
 
 class Story(Base):
     """One article of a site."""
 
     __tablename__ = "story"
-    __table_args__ = (UniqueConstraint("site_id", "external_id"),)
+    __table_args__ = (
+        UniqueConstraint("site_id", "external_id"),
+        Index("ix_story_busy", "site_id", "comments", "id", **_where("held > 0")),
+    )
 
     id: Mapped[int] = mapped_column(BigId, primary_key=True)
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
@@ -28,6 +35,13 @@ class Story(Base):
     published_at: Mapped[datetime | None]
     """When the site says that the article appeared; `created_at` is when we first heard of it."""
     created_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    """When a person closed it: it takes no more comments from then on."""
+    premoderated: Mapped[bool] = mapped_column(Boolean, default=False)
+    """A person wants every comment under it held."""
+    comments: Mapped[int] = mapped_column(default=0)
+    """Judged comments that were not withdrawn, and (`held`) those that wait: a few seconds old (review/tallies.py)."""
+    held: Mapped[int] = mapped_column(default=0)
 
 
 class Author(Base):
@@ -43,12 +57,24 @@ class Author(Base):
     external_id: Mapped[str | None] = mapped_column(String(255))
     email_hash: Mapped[str | None] = mapped_column(String(64), index=True)
     first_seen_at: Mapped[datetime]
+    standing: Mapped[str] = mapped_column(String(10), default="")
+    """What a person ordered for everything that this author writes: `banned`, `held`, `trusted`; empty: nothing."""
+    standing_until: Mapped[datetime | None]
+    """When the order ends; None: never."""
+    standing_by: Mapped[int | None] = mapped_column(ForeignKey("moderator.id"))
+    standing_at: Mapped[datetime | None]
 
 
 _SHOWN: dict[str, Any] = {
     "sqlite_where": text("shown = 1 OR shown_next = 1"),
     "postgresql_where": text("shown OR shown_next"),
 }
+
+# One card stands for a whole campaign: its followers are in no list of what waits.
+_WAITS = "status = 'HELD' AND NOT follower"
+
+UNINDEXED = "indexed_revision <> revision AND status NOT IN ('PENDING', 'WITHDRAWN')"
+"""Judged comments whose current text the search does not know: SQL, literally as the index has it."""
 
 
 class Comment(Base):
@@ -65,7 +91,21 @@ class Comment(Base):
         UniqueConstraint("site_id", "external_id"),
         Index("ix_comment_queue", "site_id", "status", "received_at", "id"),
         Index("ix_comment_story_status", "story_id", "status", "id"),
-        Index("ix_comment_author_status", "author_id", "status"),
+        Index("ix_comment_author", "author_id", "id", "status"),
+        # The queue in each of its orders, and the tabs: review/queue.py.
+        Index("ix_comment_held_priority", "site_id", "priority", "id", **_where(_WAITS)),
+        Index("ix_comment_held_received", "site_id", "received_at", "id", **_where(_WAITS)),
+        Index("ix_comment_held_score", "site_id", "score", "id", **_where(_WAITS)),
+        Index("ix_comment_held_story", "story_id", "received_at", "id", **_where(_WAITS)),
+        Index("ix_comment_unscored_priority", "site_id", "priority", "id", **_where(f"{_WAITS} AND not_scored")),
+        Index("ix_comment_unscored_received", "site_id", "received_at", "id", **_where(f"{_WAITS} AND not_scored")),
+        Index("ix_comment_reported", "site_id", "priority", "id", **_where("reports > 0")),
+        Index("ix_comment_escalated", "site_id", "priority", "id", **_where("escalated")),
+        Index("ix_comment_decided", "site_id", "status", "spam", "decided_at", "id"),
+        Index("ix_comment_campaign", "campaign_id", "status", "id", **_where("campaign_id IS NOT NULL")),
+        Index("ix_comment_network", "site_id", "ip_network", "status", "id", **_where("ip_network IS NOT NULL")),
+        # What the search does not know yet, though it is judged: review/searching.py.
+        Index("ix_comment_unindexed", "id", **_where(UNINDEXED)),
         Index("ix_comment_pending", "status", "pending_since"),
         Index("ix_comment_address", "site_id", "ip_hash", "received_at"),
         # What is shown, or was, or is about to be: a comment that waits in the queue is in none of the two.
@@ -94,6 +134,22 @@ class Comment(Base):
     human_revision: Mapped[int] = mapped_column(default=0)
     """The revision that a person last decided on: the machine keeps its hands off it."""
     priority: Mapped[float] = mapped_column(Float, default=0.0)
+    """Greater comes first in the queue: risk, reach and age in one number that never has to be written again
+    (review/priority.py)."""
+    score: Mapped[float] = mapped_column(Float, default=0.0)
+    """The greatest signal of the current revision that counts (review/evidence.py); 0 where nothing was measured."""
+    spam: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Rejected as spam: the reason of the decision that stands."""
+    reports: Mapped[int] = mapped_column(default=0)
+    """Readers' reports since a person last decided."""
+    escalated: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Handed to a senior with a question that nobody has answered yet."""
+    campaign_id: Mapped[int | None] = mapped_column(ForeignKey("campaign.id", ondelete="SET NULL"))
+    """The group of nearly the same texts that it belongs to."""
+    follower: Mapped[bool] = mapped_column(Boolean, default=False)
+    """Waits behind another held comment of its campaign, which stands in the queue for all of them."""
+    indexed_revision: Mapped[int] = mapped_column(default=0)
+    """The revision that the search knows."""
     author_name: Mapped[str] = mapped_column(String(245), default="")
     author_url: Mapped[str | None] = mapped_column(String(200))
     language_hint: Mapped[str | None] = mapped_column(String(35))
@@ -128,6 +184,27 @@ class Revision(Base):
     """Links of the HTML form, counted before it was stripped."""
     text_hash: Mapped[str] = mapped_column(String(64), index=True)
     created_at: Mapped[datetime]
+
+
+class Report(Base):
+    """A reader says that a comment should not stand. One reader, one report a comment."""
+
+    __tablename__ = "report"
+    __table_args__ = (
+        UniqueConstraint("comment_id", "reporter"),
+        Index("ix_report_reporter", "site_id", "reporter", "created_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    comment_id: Mapped[int] = mapped_column(ForeignKey("comment.id", ondelete="CASCADE"))
+    revision: Mapped[int]
+    reporter: Mapped[str] = mapped_column(String(80))
+    """A keyed hash: of the site's own id of the reader, or of the address."""
+    reason: Mapped[str] = mapped_column(String(30))
+    text: Mapped[str] = mapped_column(String(1000), default="")
+    created_at: Mapped[datetime]
+    resolved_at: Mapped[datetime | None]
 
 
 class WebhookEvent(Base):

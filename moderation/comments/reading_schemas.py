@@ -119,6 +119,12 @@ class FormFrameSchema(Schema):
         required=True,
         metadata={"description": "What the embed says besides, in the language."},
     )
+    reasons = fields.Dict(
+        keys=fields.String(),
+        values=fields.String(),
+        required=True,
+        metadata={"description": "Why a reader may report a comment: code and name."},
+    )
 
 
 class StoryQuery(Schema):

@@ -15,7 +15,7 @@ from werkzeug.http import http_date
 
 from moderation import i18n, web
 from moderation.accounts.models import Site
-from moderation.comments import feeds, form, reading, schemas
+from moderation.comments import feeds, form, reading, reports, schemas
 from moderation.comments import reading_schemas as shapes
 from moderation.comments.form_views import browser_door
 from moderation.comments.views import ERRORS
@@ -57,6 +57,12 @@ LABELS: Mapping[str, str] = {
     "published": "Your comment is published.",
     "rejected": "Your comment was not published.",
     "loaded": "More comments are shown.",
+    "report": "Report",
+    "report_of": "Report the comment of {name}",
+    "report_why": "What is wrong with it?",
+    "report_text": "In your own words, if you like",
+    "report_send": "Send the report",
+    "report_failed": "The report was not sent. Try again.",
 }
 """What the embed says besides the form's texts, by name; the sentences are msgids."""
 
@@ -264,6 +270,7 @@ def form_frame() -> Response:
             "token": form.make_token(web.secret(), g.site.public_id, story, now),
             "texts": form.texts(g.site, gettext),
             "labels": {name: gettext(sentence) for name, sentence in LABELS.items()},
+            "reasons": {code: i18n.reason_name(code) for code in reports.REASONS},
         }
     )
 

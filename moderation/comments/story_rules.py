@@ -1,4 +1,7 @@
-"""What a site says of its stories: when they close, and in which sections every comment is held. Pure functions."""
+"""What a site, or a person by hand, says of its stories: when they close, and in which sections every comment is held.
+
+Pure functions.
+"""
 
 import re
 from datetime import datetime, timedelta
@@ -8,16 +11,16 @@ from moderation.accounts.models import Site
 from moderation.comments.models import Story
 
 
-def any_in(site: Site) -> bool:
-    """Whether the site has rules for its stories at all."""
-    return site.close_after_days is not None or bool(site.premoderated_sections)
-
-
-def closes_at(site: Site, story: Story) -> datetime | None:
-    """When a story stops taking comments: days after it appeared, or after we first heard of it. None: never."""
+def closes_by_age(site: Site, story: Story) -> datetime | None:
+    """When the site's rule closes a story: days after it appeared, or after we first heard of it. None: never."""
     if site.close_after_days is None:
         return None
     return (story.published_at or story.created_at) + timedelta(days=site.close_after_days)
+
+
+def closes_at(site: Site, story: Story) -> datetime | None:
+    """When a story stops taking comments: by the site's rule, or since a person closed it. None: never."""
+    return min((at for at in (closes_by_age(site, story), story.closed_at) if at is not None), default=None)
 
 
 def is_closed(site: Site, story: Story, at: datetime) -> bool:

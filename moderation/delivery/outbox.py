@@ -3,17 +3,18 @@ so that neither is without the other; retried from the row, so that no broker ho
 
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from sqlalchemy import (
     ColumnElement,
     Integer,
     Row,
     Select,
+    Table,
     UpdateBase,
     and_,
     bindparam,
@@ -28,8 +29,10 @@ from sqlalchemy.orm import Session, aliased
 
 from moderation import dispatch, queues
 from moderation.accounts.models import Site
-from moderation.db import UtcDateTime, affected
+from moderation.db import UtcDateTime, affected, insert_many, inserts
 from moderation.delivery.models import Attempt, Delivery, Endpoint
+
+_DELIVERIES = inserts(cast(Table, Delivery.__table__))
 
 DUE, LEASED, DELIVERED, DEAD, SUPERSEDED = "due", "leased", "delivered", "dead", "superseded"
 
@@ -81,6 +84,18 @@ def lock_site(session: Session, site_id: int, *, shared: bool = False) -> None:
     session.execute(wanted.with_for_update(read=True, key_share=True) if shared else wanted.with_for_update())
 
 
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a site is to be told of a comment. `told`: status, revision and reason in one string; see Delivery."""
+
+    site_id: int
+    comment_id: int
+    sequence: int
+    event_id: str
+    told: str
+    payload: str
+
+
 def put(
     session: Session,
     *,
@@ -93,15 +108,24 @@ def put(
     due_at: datetime,
     now: datetime,
 ) -> bool:
-    """Ask for a site to be told at each of its endpoints, or by pulling where it has none, and supersede what it had
-    not been told of this comment before.
+    """`put_many` for one comment; whether something was written."""
+    news = News(site_id, comment_id, sequence, event_id, told, payload)
+    return bool(put_many(session, [news], due_at={site_id: due_at}, now=now))
 
-    Returns False when nothing was written, because every endpoint knows just this (`told`) already and cannot have
-    heard anything since: an undo inside the grace goes by unheard.
+
+def put_many(session: Session, news: Sequence[News], *, due_at: Mapping[int, datetime], now: datetime) -> set[int]:
+    """Ask for sites to be told at each of their endpoints, or by pulling where they have none, and supersede what they
+    had not been told of these comments before. `due_at`: by site, from when on. One piece of news a comment.
+
+    Returns of which comments something was written: nothing is where every endpoint knows just this (`told`) already
+    and cannot have heard anything since. An undo inside the grace goes by unheard.
     """
-    lock_site(session, site_id, shared=True)
-    rows = _told_before(session, comment_id) if sequence > 1 else []  # most comments are decided once
-    waiting = [row.id for row in rows if row.state in (DUE, DEAD)]
+    site_ids = sorted({item.site_id for item in news})
+    for site_id in site_ids:
+        lock_site(session, site_id, shared=True)
+    # Most comments are decided once.
+    before = _told_before(session, [item.comment_id for item in news if item.sequence > 1])
+    waiting = [row.id for rows in before.values() for row in rows if row.state in (DUE, DEAD)]
     if waiting:
         session.execute(
             update(Delivery)
@@ -109,29 +133,36 @@ def put(
             .values(state=SUPERSEDED, finished_at=now)
             .execution_options(synchronize_session=False)
         )
-    live = session.scalars(
-        select(Endpoint.id).where(Endpoint.site_id == site_id, Endpoint.deleted_at.is_(None)).order_by(Endpoint.id)
-    )
-    fresh = False
-    addressed: Sequence[int | None] = live.all() or [None]
-    for endpoint_id in addressed:
-        if _knows([row for row in rows if row.endpoint_id == endpoint_id], told, now):
-            continue
-        fresh = True
-        session.add(
-            Delivery(
-                site_id=site_id,
-                endpoint_id=endpoint_id,
-                comment_id=comment_id,
-                sequence=sequence,
-                event_id=event_id,
-                told=told,
-                payload=payload,
-                due_at=due_at,
-                created_at=now,
+    live: dict[int, list[int | None]] = {}
+    for endpoint in session.execute(
+        select(Endpoint.site_id, Endpoint.id)
+        .where(Endpoint.site_id.in_(site_ids), Endpoint.deleted_at.is_(None))
+        .order_by(Endpoint.id)
+    ):
+        live.setdefault(endpoint.site_id, []).append(endpoint.id)
+    new: list[dict[str, Any]] = []
+    for item in news:
+        rows = before.get(item.comment_id, [])
+        for endpoint_id in live.get(item.site_id, [None]):
+            if _knows([row for row in rows if row.endpoint_id == endpoint_id], item.told, now):
+                continue
+            new.append(
+                {
+                    "site_id": item.site_id,
+                    "endpoint_id": endpoint_id,
+                    "comment_id": item.comment_id,
+                    "sequence": item.sequence,
+                    "event_id": item.event_id,
+                    "told": item.told,
+                    "payload": item.payload,
+                    "due_at": due_at[item.site_id],
+                    "created_at": now,
+                }
             )
-        )
-    return fresh
+    if new:
+        session.flush()  # the comments that they are about
+        insert_many(session, _DELIVERIES, new)
+    return {row["comment_id"] for row in new}
 
 
 def put_test(session: Session, endpoint: Endpoint, now: datetime) -> Delivery:
@@ -343,11 +374,15 @@ def given_up(session: Session, site_ids: Sequence[int] | None = None) -> int:
     return session.scalar(wanted if site_ids is None else wanted.where(Delivery.site_id.in_(site_ids))) or 0
 
 
-def _told_before(session: Session, comment_id: int) -> list[Any]:
-    """All events of a comment so far."""
-    rows = session.execute(
+def _told_before(session: Session, comment_ids: Sequence[int]) -> dict[int, list[Any]]:
+    """All events of these comments so far, by comment."""
+    if not comment_ids:
+        return {}
+    found: dict[int, list[Any]] = {}
+    for row in session.execute(
         select(
             Delivery.id,
+            Delivery.comment_id,
             Delivery.state,
             Delivery.told,
             Delivery.attempts,
@@ -355,10 +390,11 @@ def _told_before(session: Session, comment_id: int) -> list[Any]:
             Delivery.due_at,
             Delivery.finished_at,
         )
-        .where(Delivery.comment_id == comment_id)
+        .where(Delivery.comment_id.in_(comment_ids))
         .order_by(Delivery.sequence, Delivery.id)
-    )
-    return list(rows)
+    ):
+        found.setdefault(row.comment_id or 0, []).append(row)
+    return found
 
 
 def _knows(rows: Sequence[Any], told: str, now: datetime) -> bool:

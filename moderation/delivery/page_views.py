@@ -75,7 +75,7 @@ def delivery_page(delivery_id: int) -> str:
             payload=json.dumps(json.loads(row.payload), ensure_ascii=False, indent=2),
             tries=outbox.attempts_of(session, row.id),
             site=session.get_one(Site, row.site_id),
-            counts=queue.counts(session, g.site_ids),
+            counts=queue.counts(session, g.site_ids, g.me, utcnow()),
             done=_done(),
         )
 
@@ -182,7 +182,7 @@ def _room(session: Session, *, fault: dict[str, Any] | None = None) -> str:
         rows=rows[:PAGE],
         next_after=rows[PAGE - 1][0].id if len(rows) > PAGE else None,
         paged=after is not None,
-        counts=queue.counts(session, g.site_ids),
+        counts=queue.counts(session, g.site_ids, g.me, utcnow()),
         done=_done(),
         fault=fault or {},
     )

@@ -15,7 +15,7 @@ from flask_babel import gettext
 from moderation import i18n, web
 from moderation.accounts import sites
 from moderation.accounts.models import Site
-from moderation.comments import form, reading
+from moderation.comments import form, reading, reports
 from moderation.comments.reading import Own, Shown
 from moderation.db import utcnow
 from moderation.demo.content import ARTICLES, Article
@@ -56,6 +56,10 @@ class Links:
     def post(self) -> str:
         """Where the form goes."""
         return self._to(f"/f/{self.public_id}/comments")
+
+    def report(self, comment_id: int) -> str:
+        """Where a report on a comment goes."""
+        return self._to(f"/f/{self.public_id}/comments/{comment_id}/reports")
 
     @property
     def feed(self) -> str:
@@ -132,6 +136,8 @@ def _page(shown: Article) -> str:
         token=token,
         closed=closed,
         texts=texts,
+        reported=request.args.get("reported", ""),
+        report_reasons=reports.REASONS,
     )
 
 

@@ -61,6 +61,9 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
     if ages.get("delivery", STALE + 1) > STALE:
         remedy = "Start the worker of the queue `delivery` and read its log."
         found.append(Finding("No sign of life of delivery: sites are not told.", remedy, False))
+    if ages.get("bulk", STALE + 1) > STALE:
+        remedy = "Start the worker of the queue `bulk` and read its log."
+        found.append(Finding("No sign of life of bulk: bulk jobs stand still.", remedy, False))
     if stuck:
         found.append(Finding(f"{stuck} comments are past their deadline.", "Look at the housekeeping worker.", False))
     if overdue:

@@ -12,7 +12,11 @@ FLAG_CODES = ("honeypot", "too_fast", "no_timing_token")
 """What intake may have noticed about a form; each holds."""
 
 POST_PASSES = frozenset({"signal_over_hold", "word_list", "links", "hidden_text", "new_author"})
-"""Reasons to hold that do not hold in mode `post`. Named one by one: a rule that is added later holds there, too."""
+"""Reasons to hold that do not hold in mode `post`, nor a trusted author in any mode but `pre`. Named one by one: a rule
+that is added later holds there, too."""
+
+ORDERS = frozenset({"author_banned", "campaign_order"})
+"""Reasons that reject whatever the policy says of automatic rejection: a person ordered it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,10 @@ class Facts:
     readings (`g0bl0k` → `goblok`) with their places in the original, and `fold` is the folding for words of a list.
     `failed`: scorers that were required and gave up; `waiting`: the deadline passed without a verdict. `supported`:
     some scorer speaks the language. `story_closed`: the story took no more comments when this text came;
-    `premoderated_section`: the section of the story in which the site wants every comment held.
+    `premoderated_section`: the section of the story in which the site wants every comment held; `story_premoderated`:
+    a person wants so for this story. `author_standing`: what a person ordered for all that this author writes:
+    `banned`, `held`, `trusted` or nothing. `campaign_order`: what a person ordered for newcomers of its campaign:
+    `hold`, `reject` or nothing.
     """
 
     signals: Mapping[str, Measured] = field(default_factory=dict)
@@ -53,6 +60,9 @@ class Facts:
     waiting: bool = False
     story_closed: bool = False
     premoderated_section: str | None = None
+    story_premoderated: bool = False
+    author_standing: str = ""
+    campaign_order: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +103,8 @@ class Verdict:
 def judge(policy: Policy, facts: Facts) -> Verdict:
     """The verdict of `policy` on a comment. Approval needs every required score and no reason against it.
 
-    In mode `post` the reasons of POST_PASSES are noted, but do not stand against it.
+    In mode `post`, and of a trusted author, the reasons of POST_PASSES are noted, but do not stand against it. What a
+    person ordered for the author to be rejected is rejected, scored or not.
     """
     reasons = [
         *_scoring_reasons(facts),
@@ -103,21 +114,28 @@ def judge(policy: Policy, facts: Facts) -> Verdict:
         *_author_reasons(policy, facts),
         *(Reason(code, HOLD, 0.6) for code in FLAG_CODES if code in facts.flags),
         *_story_reasons(facts),
+        *_campaign_reasons(facts),
     ]
     if policy.mode == PRE:
         reasons.append(Reason("premoderation", HOLD, 0.0))
+    trusted = facts.author_standing == "trusted"
+    if trusted and any(_passes(reason) for reason in reasons):
+        reasons.append(Reason("author_trusted", APPROVE, 0.0))
     reasons.sort(key=lambda reason: (-reason.weight, reason.code, reason.signal or "", reason.detail))
     not_scored = not facts.scored
-    against = any(_stands_against(reason, policy) for reason in reasons)
+    lenient = trusted or policy.mode == POST
+    against = any(reason.action != APPROVE and not (lenient and _passes(reason)) for reason in reasons)
     action = HOLD if against or not_scored else APPROVE
     rejects = any(reason.action == REJECT for reason in reasons)
     if rejects and policy.auto_reject and policy.mode != PRE and not not_scored:
         action = REJECT
+    if any(reason.action == REJECT and reason.code in ORDERS for reason in reasons):
+        action = REJECT
     return Verdict(action, tuple(reasons), not_scored, policy.version)
 
 
-def _stands_against(reason: Reason, policy: Policy) -> bool:
-    return policy.mode != POST or reason.action == REJECT or reason.code not in POST_PASSES
+def _passes(reason: Reason) -> bool:
+    return reason.action == HOLD and reason.code in POST_PASSES
 
 
 def _scoring_reasons(facts: Facts) -> list[Reason]:
@@ -187,6 +205,10 @@ def _author_reasons(policy: Policy, facts: Facts) -> list[Reason]:
         reasons.append(Reason("blocked_author", REJECT, 0.95))
     if policy.new_author and facts.author_approved == 0:
         reasons.append(Reason("new_author", HOLD, 0.2))
+    if facts.author_standing == "banned":
+        reasons.append(Reason("author_banned", REJECT, 1.0))
+    elif facts.author_standing == "held":
+        reasons.append(Reason("author_held", HOLD, 0.55))
     return reasons
 
 
@@ -196,7 +218,13 @@ def _story_reasons(facts: Facts) -> list[Reason]:
         reasons.append(Reason("story_closed", HOLD, 0.1))
     if facts.premoderated_section is not None:
         reasons.append(Reason("premoderated_section", HOLD, 0.05, detail=facts.premoderated_section))
+    if facts.story_premoderated:
+        reasons.append(Reason("premoderated_story", HOLD, 0.05))
     return reasons
+
+
+def _campaign_reasons(facts: Facts) -> list[Reason]:
+    return [Reason("campaign_order", facts.campaign_order, 0.98)] if facts.campaign_order else []
 
 
 @lru_cache(maxsize=256)

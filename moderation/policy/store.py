@@ -1,6 +1,6 @@
 """Versions of policies, read and added."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,23 @@ def live_document(session: Session, site_id: int) -> tuple[Mapping[str, Any], in
 def live(session: Session, site_id: int) -> Policy:
     """The site's policy as it stands: its newest version, or the default (version 0) where none was published."""
     return parse(*live_document(session, site_id))
+
+
+def live_of(session: Session, site_ids: Collection[int]) -> dict[int, Policy]:
+    """The same for many sites at once."""
+    newest = (
+        select(PolicyVersion.site_id, func.max(PolicyVersion.version).label("version"))
+        .where(PolicyVersion.site_id.in_(list(site_ids)))
+        .group_by(PolicyVersion.site_id)
+        .subquery()
+    )
+    rows = session.scalars(
+        select(PolicyVersion).join(
+            newest, (PolicyVersion.site_id == newest.c.site_id) & (PolicyVersion.version == newest.c.version)
+        )
+    )
+    published = {row.site_id: parse(row.document, row.version) for row in rows}
+    return {site_id: published.get(site_id) or parse(DEFAULT_DOCUMENT, 0) for site_id in site_ids}
 
 
 def publish(session: Session, site_id: int, document: Mapping[str, Any], *, by: str, now: datetime) -> Policy:

@@ -1,37 +1,34 @@
 """The card: everything that answers "why am I looking at this", as plain values for a page."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
 from typing import Any
 
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Moderator, Site
-from moderation.comments import authors
 from moderation.comments.models import Comment, Revision, Story
+from moderation.comments.status import HELD
+from moderation.db import utcnow
 from moderation.policy import store as policies
 from moderation.policy.document import Policy
 from moderation.policy.models import VerdictRow
-from moderation.review import evidence
+from moderation.review import campaigns, claims, escalations, evidence, notes, people, priority
+from moderation.review.claims import Held
+from moderation.review.escalations import Asked
+from moderation.review.marks import Part, mark
 from moderation.review.models import Decision
+from moderation.review.notes import NoteLine
+from moderation.review.people import Record
+from moderation.review.priority import Explained
 from moderation.scoring import store as scores
 from moderation.scoring.store import StoredScore
 from moderation.signals import SIGNALS
 
 MARK_KINDS = ("link", "phone", "hidden", "styled")
 """Evidence that is marked in the text even where no rule names it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A run of the text that is marked alike; `numbers` are those of the reasons it explains."""
-
-    text: str
-    kinds: tuple[str, ...] = ()
-    numbers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +56,14 @@ class SignalBar:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The decision that stands."""
+    """The decision that stands; `moderator_id` is None where the machine made it."""
 
     action: str
     reason: str | None
     who: str
     at: datetime
     by_machine: bool
+    moderator_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,62 +94,97 @@ class Card:
     parent: tuple[str, str] | None
     decided: Decided | None
     facts: dict[str, int] = field(default_factory=dict)
+    site_id: int = 0
+    story_id: int = 0
+    author_id: int = 0
+    record: Record | None = None
+    """The author's; None where nobody knows who wrote it."""
+    priority: Explained | None = None
+    """Why it stands where it stands, in hours; None for what does not wait."""
+    reports: int = 0
+    claim: Held | None = None
+    escalation: Asked | None = None
+    campaign_id: int | None = None
+    alike: int = 0
+    """Held comments of its campaign, this one included; 0 where it has none."""
+    notes: Sequence[NoteLine] = ()
+    external_id: str = ""
+
+    def held_by_other(self, moderator_id: int) -> bool:
+        """Whether somebody else reads it now."""
+        return self.claim is not None and self.claim.moderator_id != moderator_id
 
 
-def build(session: Session, comments: Sequence[Comment]) -> list[Card]:
-    """The cards of `comments`, in their order, with a fixed number of queries per page."""
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What belongs to the comments of a page, read for all of them at once."""
+
+    now: datetime
+    texts: Mapping[int, str]
+    stories: Mapping[int, Story]
+    sites: Mapping[int, Site]
+    policies: Mapping[int, Policy]
+    verdicts: Mapping[int, VerdictRow]
+    scores: Mapping[int, list[StoredScore]]
+    decided: Mapping[int, Decided]
+    parents: Mapping[int, tuple[str, str]]
+    records: Mapping[int, Record]
+    firsts: Mapping[int, int]
+    claims: Mapping[int, Held]
+    escalations: Mapping[int, Asked]
+    alike: Mapping[int, int]
+    notes: Mapping[int, list[NoteLine]]
+
+
+def build(session: Session, comments: Sequence[Comment], *, now: datetime | None = None) -> list[Card]:
+    """The cards of `comments`, in their order, with a fixed number of statements however many they are.
+
+    `now` is the moment at which claims count and ages are measured.
+    """
     if not comments:
         return []
+    now = now or utcnow()
     ids = [comment.id for comment in comments]
     keys = [(comment.id, comment.revision) for comment in comments]
-    texts = _texts(session, ids)
-    stories = {
-        row.id: row for row in session.scalars(select(Story).where(Story.id.in_({c.story_id for c in comments})))
-    }
-    sites = {row.id: row for row in session.scalars(select(Site).where(Site.id.in_({c.site_id for c in comments})))}
-    live = {site_id: policies.live(session, site_id) for site_id in sites}
-    verdicts = policies.latest_verdicts(session, keys)
-    stored = scores.of_revisions(session, keys)
-    decided = _decided(session, ids)
-    parents = _parents(session, [c.parent_id for c in comments if c.parent_id])
-    records = {c.author_id: authors.record_of(session, c.author_id) for c in comments if c.author_id}
-    firsts = _first_comments(session, [c.author_id for c in comments if c.author_id])
-    return [
-        _card(
-            comment,
-            texts.get(comment.id, ""),
-            stories.get(comment.story_id or 0),
-            sites[comment.site_id],
-            live[comment.site_id],
-            verdicts.get(comment.id),
-            stored.get(comment.id, []),
-            decided.get(comment.id),
-            parents.get(comment.parent_id or 0),
-            records.get(comment.author_id or 0, (0, 0)),
-            firsts.get(comment.author_id or 0) == comment.id,
-        )
-        for comment in comments
-    ]
+    parent_ids = {comment.parent_id for comment in comments if comment.parent_id}
+    author_ids = list({comment.author_id for comment in comments if comment.author_id})
+    story_ids = {comment.story_id for comment in comments if comment.story_id}
+    site_ids = {comment.site_id for comment in comments}
+    names, texts = _texts(session, {*ids, *parent_ids})
+    around = _Around(
+        now=now,
+        texts=texts,
+        stories={row.id: row for row in session.scalars(select(Story).where(Story.id.in_(story_ids)))},
+        sites={row.id: row for row in session.scalars(select(Site).where(Site.id.in_(site_ids)))},
+        policies=policies.live_of(session, site_ids),
+        verdicts=policies.latest_verdicts(session, keys),
+        scores=scores.of_revisions(session, keys),
+        decided=_decided(session, ids),
+        parents={number: (names[number], texts[number]) for number in parent_ids if number in texts},
+        records=people.records(session, author_ids, now),
+        firsts=_first_comments(session, author_ids),
+        claims=claims.of_comments(session, ids, now),
+        escalations=escalations.open_of(session, [comment.id for comment in comments if comment.escalated]),
+        alike=campaigns.sizes(session, list({comment.campaign_id for comment in comments if comment.campaign_id})),
+        notes=notes.of(session, "comment", ids),
+    )
+    return [_card(comment, around) for comment in comments]
 
 
-def _card(
-    comment: Comment,
-    text: str,
-    story: Story | None,
-    site: Site,
-    policy: Policy,
-    verdict: VerdictRow | None,
-    stored: list[StoredScore],
-    decided: Decided | None,
-    parent: tuple[str, str] | None,
-    record: tuple[int, int],
-    is_first: bool,
-) -> Card:
+def _card(comment: Comment, around: _Around) -> Card:
+    text = around.texts.get(comment.id, "")
+    site = around.sites[comment.site_id]
+    story = around.stories.get(comment.story_id or 0)
+    verdict = around.verdicts.get(comment.id)
+    stored = around.scores.get(comment.id, [])
+    record = around.records.get(comment.author_id or 0)
     reasons = [] if verdict is None else verdict.reasons
     numbered = [
         CardReason(n, r["code"], r.get("signal"), r.get("value"), r.get("detail", ""), r.get("weight", 0.0))
         for n, r in enumerate(reasons, 1)
     ]
+    risk = max((reason.weight for reason in numbered), default=0.0)
+    waits = comment.status == HELD
     return Card(
         id=comment.id,
         version=comment.version,
@@ -163,38 +196,33 @@ def _card(
         story_url=story.url if story else "",
         author_name=comment.author_name,
         author_url=comment.author_url or "",
-        author_record=record,
-        is_first=is_first,
+        author_record=(record.approved, record.rejected) if record else (0, 0),
+        is_first=comment.author_id is not None and around.firsts.get(comment.author_id) == comment.id,
         received_at=comment.received_at,
         language=comment.language or "",
         text_parts=mark(text, _marks(reasons, stored)),
         text=text,
         reads_as=next((item.score.reads_as for item in stored if item.score.reads_as), ""),
         reasons=numbered,
-        signals=_bars(policy, stored),
+        signals=_bars(around.policies[comment.site_id], stored),
         scorers=[f"{item.scorer}@{item.version}" for item in stored],
         policy_version=verdict.policy_version if verdict is not None else None,
-        parent=parent,
-        decided=decided,
+        parent=around.parents.get(comment.parent_id or 0),
+        decided=around.decided.get(comment.id),
         facts={key: int(value) for item in stored for key, value in item.score.facts.items()},
+        site_id=comment.site_id,
+        story_id=comment.story_id or 0,
+        author_id=comment.author_id or 0,
+        record=record,
+        priority=priority.explain(comment, risk, story.comments if story else 0, around.now) if waits else None,
+        reports=comment.reports,
+        claim=around.claims.get(comment.id),
+        escalation=around.escalations.get(comment.id),
+        campaign_id=comment.campaign_id,
+        alike=around.alike.get(comment.campaign_id or 0, 0) if waits else 0,
+        notes=around.notes.get(comment.id, ()),
+        external_id=comment.external_id,
     )
-
-
-def mark(text: str, marks: Iterable[tuple[int, int, str, int]]) -> list[Part]:
-    """`text` cut into parts by (start, end, kind, number) marks, which may overlap; number 0 has no reason."""
-    kept = [(max(0, start), min(len(text), end), kind, number) for start, end, kind, number in marks]
-    kept = [item for item in kept if item[0] < item[1]]
-    cuts = sorted({0, len(text), *(place for item in kept for place in item[:2])})
-    parts: list[Part] = []
-    for start, end in pairwise(cuts):
-        over = [item for item in kept if item[0] <= start and item[1] >= end]
-        kinds = tuple(dict.fromkeys(item[2] for item in over))
-        numbers = tuple(sorted({item[3] for item in over if item[3]}))
-        if parts and (parts[-1].kinds, parts[-1].numbers) == (kinds, numbers):
-            parts[-1] = Part(parts[-1].text + text[start:end], kinds, numbers)
-        else:
-            parts.append(Part(text[start:end], kinds, numbers))
-    return parts
 
 
 def _marks(reasons: Sequence[dict[str, Any]], stored: Sequence[StoredScore]) -> list[tuple[int, int, str, int]]:
@@ -218,19 +246,13 @@ def _bars(policy: Policy, stored: Sequence[StoredScore]) -> list[SignalBar]:
     return bars
 
 
-def _texts(session: Session, ids: Sequence[int]) -> dict[int, str]:
+def _texts(session: Session, ids: Iterable[int]) -> tuple[dict[int, str], dict[int, str]]:
     rows = session.execute(
-        select(Comment.id, Revision.text)
+        select(Comment.id, Comment.author_name, Revision.text)
         .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
-        .where(Comment.id.in_(ids))
+        .where(Comment.id.in_(list(ids)))
     ).all()
-    return {row.id: row.text for row in rows}
-
-
-def _parents(session: Session, ids: Sequence[int]) -> dict[int, tuple[str, str]]:
-    texts = _texts(session, ids)
-    rows = session.execute(select(Comment.id, Comment.author_name).where(Comment.id.in_(ids))).all()
-    return {comment_id: (name, texts.get(comment_id, "")) for comment_id, name in rows}
+    return {row.id: row.author_name for row in rows}, {row.id: row.text for row in rows}
 
 
 def _first_comments(session: Session, author_ids: Sequence[int]) -> dict[int, int]:
@@ -250,7 +272,9 @@ def _decided(session: Session, ids: Sequence[int]) -> dict[int, Decided]:
         .where(Decision.comment_id.in_(ids))
     ).all()
     return {
-        row.comment_id: Decided(row.action, row.reason, name or "", row.created_at, row.moderator_id is None)
+        row.comment_id: Decided(
+            row.action, row.reason, name or "", row.created_at, row.moderator_id is None, row.moderator_id
+        )
         for row, name in rows
         if not (row.action == "hold" and row.moderator_id is None)
     }

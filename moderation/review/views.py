@@ -1,10 +1,14 @@
-"""The moderator's rooms: the queue, one comment, deciding and undoing. Works without script; scripts get JSON."""
+"""The moderator's rooms: the queue, what a search finds, one comment; deciding, undoing, reading. Works without script;
+scripts get JSON."""
 
 import hashlib
 import json
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
+from urllib.parse import urlencode
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, g, redirect, render_template, request
 from flask_babel import gettext
@@ -12,18 +16,75 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import web
-from moderation.accounts import auth, moderators
-from moderation.comments import status
+from moderation import i18n, web
+from moderation.accounts import auth, moderators, sites
+from moderation.accounts.models import Moderator
+from moderation.comments import reports, status
 from moderation.comments.models import Comment, Revision
 from moderation.db import utcnow
 from moderation.delivery import outbox
 from moderation.errors import Conflict, InvalidInput, NotFound
-from moderation.policy.models import VerdictRow
-from moderation.review import cards, decisions, queue
+from moderation.review import (
+    cards,
+    claims,
+    decisions,
+    filters,
+    histories,
+    marks,
+    notes,
+    queue,
+    saved_views,
+    searching,
+)
+from moderation.review.cards import Card
 from moderation.review.decisions import Decider
+from moderation.review.marks import Change
 
 review = Blueprint("review", __name__)
+
+LATEST = 50
+"""My latest decisions that the page lists, each with its undo."""
+
+AT_ONCE = 100
+"""Cards that a page may ask about at once."""
+
+EDITED = "The author edited this text while you were reading."
+"""Also where the policy has judged the new text meanwhile: what counts for whoever read the old one is the edit."""
+
+EVERY = {
+    "held": "status:held",
+    "not_scored": "status:held is:unscored",
+    "reported": "is:reported",
+    "approved": "status:approved",
+    "rejected": "status:rejected -is:spam",
+    "spam": "status:rejected is:spam",
+}
+"""Tab → the search that finds all of it, for a bulk job."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a moderator is: a tab in an order, or what a search found; on all of their sites, or on one.
+
+    `of_comment`: on the page of one comment, which leads back to itself.
+    """
+
+    tab: str = "held"
+    sort: str = ""
+    site: int | None = None
+    q: str = ""
+    of_comment: bool = False
+
+    def fields(self) -> dict[str, str]:
+        """What a form carries so that it can lead back here."""
+        if self.of_comment:
+            return {"back": "comment"}
+        values = {"tab": self.tab, "sort": self.sort, "site": str(self.site or ""), "q": self.q}
+        return {name: value for name, value in values.items() if value}
+
+    def url(self, **more: str | int) -> str:
+        """The address of this place; `more` goes behind it."""
+        return "/queue?" + urlencode({**self.fields(), **more})
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,24 +96,38 @@ class LogLine:
     action: str
     reason: str | None
     author: str
-    text: str
     at: datetime
-    url: str
 
 
 @dataclass(frozen=True, slots=True)
-class Event:
-    """One line of a comment's history."""
+class View:
+    """A saved view as the page lists it."""
 
-    at: datetime
-    who: str
-    what: str
-    detail: str
+    id: int
+    name: str
+    query: str
+    url: str
+    moderator_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """The cards of a page: of a tab, or (with `count`) of a search. `more`: there are more than `count`; `reached`: the
+    search has looked back so far only."""
+
+    comments: Sequence[Comment]
+    following: str | None
+    count: int | None = None
+    more: bool = False
+    reached: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """What just happened, for a page that was loaded anew. `what`: approve, reject, undone, conflict."""
+    """What just happened, for a page that was loaded anew.
+
+    `what`: approve, reject, undone, conflict, or another deed, for which `text` is the sentence.
+    """
 
     what: str
     comment_id: int = 0
@@ -74,36 +149,70 @@ def home() -> AnyResponse:
 
 @review.get("/queue")
 @auth.login_required
-def queue_page() -> str:
-    """A page of a tab."""
-    tab = _tab()
+def queue_page() -> AnyResponse:
+    """A page of a tab, or of what a search found."""
+    place, now, wrong = _place(), utcnow(), ""
+    site_ids = _site_ids(place)
     with web.database().reading() as session:
-        rows, following = queue.page(session, g.site_ids, tab, after=_cursor())
-        return render_template(
+        try:
+            listed = _search(session, site_ids, place.q, now) if place.q else _tab(session, place, now)
+        except InvalidInput as error:
+            if error.field != "q":
+                raise
+            listed, wrong = Listed([], None, 0), _sentence(error)
+        tab = None if place.q else place.tab
+        waits = tab in ("held", "not_scored")
+        oldest = queue.oldest(session, site_ids) if waits else None
+        page = render_template(
             "queue.html",
             tab=tab,
-            cards=cards.build(session, rows),
-            counts=queue.counts(session, g.site_ids),
-            oldest=queue.oldest(session, g.site_ids) if tab in ("held", "not_scored") else None,
-            next_url=None
-            if following is None
-            else f"/queue?tab={tab}&after={following[0].timestamp():.6f}.{following[1]}",
-            since=queue.newest(session, g.site_ids, tab),
+            place=place.fields(),
+            cards=cards.build(session, listed.comments, now=now),
+            counts=queue.counts(session, site_ids, g.me, now),
+            sort=place.sort or queue.SORTS_OF[place.tab][0],
+            sorts=queue.SORTS_OF[place.tab] if tab and len(queue.SORTS_OF[place.tab]) > 1 else (),
+            sites=[(site.id, site.name) for site in sites.of_ids(session, g.site_ids)],
+            site=place.site,
+            q=place.q,
+            wrong=wrong,
+            found={"count": listed.count, "more": listed.more, "reached": listed.reached}
+            if place.q and not wrong
+            else None,
+            views=_views(session),
+            oldest=oldest,
+            waited=(now - oldest).total_seconds() / 60 if oldest else 0,
+            limit=web.settings().alert_held_minutes,
+            next_url=place.url(after=listed.following) if listed.following else None,
+            first_url=replace(place, q="").url(),
+            every=_every(place),
+            since=queue.newest(session, site_ids, tab) if tab else 0,
             notice=_notice(session),
             log=_log(session),
         )
+    return Response(page, status=422 if wrong else 200, mimetype="text/html")
 
 
 @review.get("/queue/changes")
 @auth.login_required
 def changes() -> Response:
-    """What has changed since the page was made: counts and the number of newcomers, with an ETag."""
-    tab = _tab()
+    """What has changed since the page was made, with an ETag: counts, newcomers, the oldest, who reads which of the
+    page's cards (`ids`: id.version, by spaces), and the lines of those that were decided since."""
+    place, now = _place(), utcnow()
+    site_ids = _site_ids(place)
     since = web.query_int("since", 0, 0, 10**18)
+    seen = _seen(request.args.get("ids", ""))
     with web.database().reading() as session:
+        waits = not place.q and place.tab in ("held", "not_scored")
         body = {
-            "counts": queue.counts(session, g.site_ids),
-            "new": queue.arrived_since(session, g.site_ids, tab, since),
+            "counts": queue.counts(session, site_ids, g.me, now),
+            "new": 0 if place.q else queue.arrived_since(session, site_ids, place.tab, since),
+            "oldest": web.instant(queue.oldest(session, site_ids)) if waits else None,
+            "presence": {
+                str(comment_id): {"who": held.name, "until": web.instant(held.until)}
+                for comment_id, held in claims.of_comments(session, list(seen), now).items()
+                if held.moderator_id != g.me.id
+            },
+            "decided": _decided_since(session, seen, place, now),
         }
     response = web.answer(body)
     response.headers["Cache-Control"] = "private, no-cache"
@@ -119,19 +228,34 @@ def comment_page(comment_id: int) -> str:
         return _comment_html(session, _comment(session, comment_id), _notice(session))
 
 
+@review.get("/queue/<int:comment_id>/card")
+@auth.login_required
+def card(comment_id: int) -> Response:
+    """A card as it is now, for a page that shows it already."""
+    with web.database().reading() as session:
+        made = cards.build(session, [_comment(session, comment_id)])[0]
+    html = render_template("partials/card.html", card=made, place=_place().fields())
+    return web.answer({"id": made.id, "status": made.status, "version": made.version, "html": html})
+
+
 def _comment_html(session: Session, comment: Comment, notice: Notice | None) -> str:
+    now = utcnow()
+    rows = session.scalars(select(Revision).where(Revision.comment_id == comment.id).order_by(Revision.number))
+    texts = {row.number: (row.text, row.created_at) for row in rows}
     return render_template(
         "comment.html",
-        card=cards.build(session, [comment])[0],
-        counts=queue.counts(session, g.site_ids),
-        history=_history(session, comment),
+        card=cards.build(session, [comment], now=now)[0],
+        counts=queue.counts(session, g.site_ids, g.me, now),
+        history=histories.of_comment(session, comment),
         deliveries=[_delivery(row, url) for row, url in outbox.of_comment(session, comment.id)],
-        revisions=[
-            (row.number, row.text, row.created_at)
-            for row in session.scalars(
-                select(Revision).where(Revision.comment_id == comment.id).order_by(Revision.number.desc())
-            )
-        ],
+        revisions=[(number, text, at) for number, (text, at) in texts.items()],
+        edits={
+            number: marks.changes(texts[number - 1][0], text)
+            for number, (text, _) in texts.items()
+            if number - 1 in texts
+        },
+        notes=notes.of(session, notes.COMMENT, [comment.id]).get(comment.id, []),
+        reports=reports.of_comment(session, comment.id),
         notice=notice,
     )
 
@@ -140,24 +264,26 @@ def _comment_html(session: Session, comment: Comment, notice: Notice | None) -> 
 @auth.login_required
 @auth.csrf_required
 def decide(comment_id: int) -> AnyResponse:
-    """Approve, or reject with a reason, at the version that was seen."""
+    """Approve, or reject with a reason, at the version that was seen, unless a colleague is reading it."""
     reject = request.form.get("reject") or None
     action = "reject" if reject else request.form.get("decision", "")
     reason = reject or request.form.get("reason") or None
-    seen = _form_int("seen_version")
-    return _act(
-        comment_id,
-        lambda session, comment, me: decisions.decide(
+    seen, now = _form_int("seen_version"), utcnow()
+
+    def deed(session: Session, comment: Comment, me: Moderator) -> None:
+        if comment.version == seen:  # who comes late hears who was first, not who reads it now
+            claims.guard(session, comment, me, now)
+        decisions.decide(
             session,
             comment,
             action,
             Decider(me),
             seen_version=seen,
-            now=utcnow(),
+            now=now,
             reason=reason if action == "reject" else None,
-        ),
-        "decided",
-    )
+        )
+
+    return _act(comment_id, deed, "decided")
 
 
 @review.post("/queue/<int:comment_id>/undo")
@@ -173,57 +299,196 @@ def undo(comment_id: int) -> AnyResponse:
     )
 
 
-def _act(comment_id: int, deed: Any, code: str) -> AnyResponse:
+@review.post("/queue/<int:comment_id>/claim")
+@auth.login_required
+@auth.csrf_required
+def claim(comment_id: int) -> AnyResponse:
+    """Say that I am reading this comment, or that I still am; with `take_over` even if a colleague is."""
+    try:
+        with web.database().transaction() as session:
+            me, comment = _mine(session, comment_id)
+            take_over = request.form.get("take_over") == "1"
+            until = claims.claim(session, comment, me, utcnow(), take_over=take_over).until
+    except Conflict as conflict:
+        return _conflict(comment_id, conflict)
+    if web.wants_json():
+        return web.answer({"id": comment_id, "until": until})
+    return redirect(f"/queue/{comment_id}", 303)
+
+
+@review.post("/queue/<int:comment_id>/release")
+@auth.login_required
+@auth.csrf_required
+def release(comment_id: int) -> AnyResponse:
+    """I have gone on to something else."""
+    with web.database().transaction() as session:
+        claims.release(session, comment_id, auth.current(session))
+    return web.answer({"id": comment_id}) if web.wants_json() else redirect(_place().url(), 303)
+
+
+@review.post("/queue/views")
+@auth.login_required
+@auth.csrf_required
+def save_view() -> AnyResponse:
+    """Keep a search under a name for the team."""
+    name, q = request.form.get("name", ""), request.form.get("q", "")
+    with web.database().transaction() as session:
+        zone = ZoneInfo(i18n.timezone_name())
+        view = saved_views.add(session, name, q, auth.current(session), now=utcnow(), tz=zone)
+        where = Place(q=view.query)
+    return redirect(where.url(), 303)
+
+
+@review.post("/queue/views/<int:view_id>/remove")
+@auth.login_required
+@auth.csrf_required
+def remove_view(view_id: int) -> AnyResponse:
+    """Take a saved view off the list: one's own, or as a senior any."""
+    with web.database().transaction() as session:
+        saved_views.remove(session, view_id, auth.current(session), now=utcnow())
+    return redirect("/queue", 303)
+
+
+def _mine(session: Session, comment_id: int) -> tuple[Moderator, Comment]:
+    """The moderator who asks and a locked comment of their sites, read in this transaction. Raises NotFound."""
+    me = auth.current(session)
+    g.site_ids = moderators.site_ids(session, me)
+    comment = session.get(Comment, comment_id, with_for_update=True)
+    if comment is None or comment.site_id not in g.site_ids:
+        raise NotFound("There is no such comment.")
+    return me, comment
+
+
+def _act(comment_id: int, deed: Callable[[Session, Comment, Moderator], object], code: str) -> AnyResponse:
     """Do a deed in one transaction, with the moderator and their access read inside it, and answer."""
     try:
         with web.database().transaction() as session:
-            me = auth.current(session)
-            g.site_ids = moderators.site_ids(session, me)
-            comment = session.get(Comment, comment_id, with_for_update=True)
-            if comment is None or comment.site_id not in g.site_ids:
-                raise NotFound("There is no such comment.")
+            me, comment = _mine(session, comment_id)
             deed(session, comment, me)
     except Conflict as conflict:
         return _conflict(comment_id, conflict)
+    place = _place()
     if not web.wants_json():
-        back = _back()
-        return redirect(f"{back}{'&' if '?' in back else '?'}{code}={comment_id}", 303)
+        return redirect(
+            f"/queue/{comment_id}?{code}={comment_id}" if place.of_comment else place.url(**{code: comment_id}), 303
+        )
     with web.database().reading() as session:
         comment = _comment(session, comment_id)
-        card = cards.build(session, [comment])[0]
-        told = _told(session, comment)
+        made = cards.build(session, [comment])[0]
+        told = histories.told(session, comment)
     partial = "partials/gone.html" if code == "decided" else "partials/card.html"
     return web.answer(
         {
-            "id": card.id,
-            "status": card.status,
-            "version": card.version,
+            "id": made.id,
+            "status": made.status,
+            "version": made.version,
             "told": told,
-            "html": render_template(partial, card=card, current=code == "undone"),
+            "seconds": _seconds(comment),
+            "html": render_template(partial, card=made, place=place.fields(), current=code == "undone"),
         }
     )
 
 
 def _conflict(comment_id: int, conflict: Conflict) -> AnyResponse:
-    conflict.message = gettext(conflict.message)
-    at = datetime.fromisoformat(str(conflict.details["at"])) if conflict.details.get("at") else None
-    facts = {**conflict.details, "at": at}
-    facts["who"] = gettext("the policy") if facts.get("who") == "policy" else facts.get("who")
+    place = _place()
     mine = {"action": "reject" if request.form.get("reject") else "approve", "reason": request.form.get("reject")}
     with web.database().reading() as session:
-        comment = _comment(session, comment_id)
+        made = cards.build(session, [_comment(session, comment_id)])[0]
+        if conflict.details.get("who") == "policy" and _seen_revision(made) < made.revision:
+            conflict = Conflict(EDITED, details={"what": "edited", "version": made.version, "revision": made.revision})
+        conflict.message = gettext(conflict.message)
+        at = datetime.fromisoformat(str(conflict.details["at"])) if conflict.details.get("at") else None
+        facts = {**conflict.details, "at": at}
+        facts["who"] = gettext("the policy") if facts.get("who") == "policy" else facts.get("who")
         if web.wants_json():
-            card = cards.build(session, [comment])[0]
-            html = render_template("partials/conflict.html", card=card, conflict=facts, mine=mine)
+            html = _conflict_html(session, made, facts, mine, place)
             return web.answer({**web.error_body(conflict), "html": html}, 409)
         notice = Notice("conflict", comment_id, who=str(facts["who"] or ""), at=at, text=conflict.message)
-        return Response(_comment_html(session, comment, notice), status=409, mimetype="text/html")
+        page = _comment_html(session, _comment(session, comment_id), notice)
+    return Response(page, status=409, mimetype="text/html")
 
 
-def _told(session: Session, comment: Comment) -> bool:
-    """Whether the decision that stands is an event for the site: an undo inside the grace is none."""
-    rows = outbox.of_comment(session, comment.id)
-    return bool(rows) and rows[-1][0].sequence == comment.sequence
+def _conflict_html(
+    session: Session, card: Card, facts: Mapping[str, Any], mine: Mapping[str, Any], place: Place
+) -> str:
+    if facts.get("what") == "claimed":  # nothing was decided: the card stays, and says who reads it
+        return render_template("partials/card.html", card=card, place=place.fields(), current=True)
+    edit = _edit(session, card) if facts.get("what") == "edited" else None
+    fields = place.fields()
+    return render_template("partials/conflict.html", card=card, conflict=facts, mine=mine, place=fields, changes=edit)
+
+
+def _edit(session: Session, card: Card) -> list[Change] | None:
+    """What the author changed since the revision that the form was made for."""
+    number = _seen_revision(card)
+    wanted = select(Revision.text).where(Revision.comment_id == card.id, Revision.number == number)
+    before = session.scalar(wanted) if number != card.revision else None
+    return None if before is None else marks.changes(before, card.text)
+
+
+def _seen_revision(card: Card) -> int:
+    """The revision that the form was made for; the newest where it does not say."""
+    text = request.form.get("seen_revision", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else card.revision
+
+
+def _tab(session: Session, place: Place, now: datetime) -> Listed:
+    sort = place.sort or queue.SORTS_OF[place.tab][0]
+    after = request.args.get("after")
+    return Listed(*queue.page(session, _site_ids(place), place.tab, sort=sort, after=after, me=g.me, now=now))
+
+
+def _search(session: Session, site_ids: Sequence[int], q: str, now: datetime) -> Listed:
+    query = filters.parse(q, now=now, tz=ZoneInfo(i18n.timezone_name()))
+    found = searching.page(session, site_ids, query, after=web.query_int("after", 0, 0, 10**18) or None)
+    following = str(found.next) if found.next is not None else None
+    return Listed(found.comments, following, found.count, found.more_than, found.reached)
+
+
+def _sentence(error: InvalidInput) -> str:
+    """What is wrong with a search, in the page's language."""
+    if isinstance(error, filters.NotUnderstood):
+        return str(gettext(error.sentence, **error.values))
+    return str(gettext(error.message))
+
+
+def _views(session: Session) -> list[View]:
+    return [
+        View(row.id, row.name, row.query, Place(q=row.query).url(), row.moderator_id)
+        for row in saved_views.listed(session)
+    ]
+
+
+def _every(place: Place) -> str | None:
+    """The page that makes a bulk job of all that this list holds; None where no search says it."""
+    q = place.q or EVERY.get(place.tab, "")
+    if not q:
+        return None
+    return "/queue/bulk?" + urlencode({"q": f"{q} site:{place.site}" if place.site else q})
+
+
+def _decided_since(session: Session, seen: Mapping[int, int], place: Place, now: datetime) -> dict[str, str]:
+    """Comment → the line for its card's place, of those that have been decided or withdrawn since they were seen."""
+    wanted = select(Comment).where(Comment.id.in_(list(seen)), Comment.site_id.in_(g.site_ids))
+    done = (status.APPROVED, status.REJECTED, status.WITHDRAWN)
+    changed = [row for row in session.scalars(wanted) if row.version != seen[row.id] and row.status in done]
+    return {
+        str(made.id): render_template("partials/gone.html", card=made, place=place.fields())
+        for made in cards.build(session, changed, now=now)
+    }
+
+
+def _seen(text: str) -> dict[int, int]:
+    """Comment → version, from what the page shows. Raises InvalidInput."""
+    pairs = [item.partition(".") for item in text.split()[:AT_ONCE]]
+    if not all(part.isascii() and part.isdigit() and len(part) <= 18 for a, _, b in pairs for part in (a, b)):
+        raise InvalidInput("ids must be pairs of id.version.", field="ids")
+    return {int(a): int(b) for a, _, b in pairs}
+
+
+def _seconds(comment: Comment) -> int:
+    """Until the site is told of the latest decision."""
+    return max(0, round((comment.shown_at - utcnow()).total_seconds()))
 
 
 def _comment(session: Session, comment_id: int) -> Comment:
@@ -233,22 +498,23 @@ def _comment(session: Session, comment_id: int) -> Comment:
     return comment
 
 
-def _tab() -> str:
-    tab = request.args.get("tab", "held")
+def _place() -> Place:
+    """Where the moderator is, by the address or by the form's fields. Raises NotFound and InvalidInput."""
+    values = request.values
+    tab = values.get("tab") or "held"
     if tab not in queue.TABS:
         raise NotFound("There is no such queue.")
-    return tab
+    sort = values.get("sort", "")
+    sort = sort if sort in queue.SORTS_OF[tab][1:] else ""
+    site = values.get("site", "")
+    number = int(site) if site.isascii() and site.isdigit() and len(site) <= 18 else None
+    if site and number not in g.site_ids:
+        raise NotFound("There is no such site.")
+    return Place(tab, sort, number, " ".join(values.get("q", "").split()), values.get("back") == "comment")
 
 
-def _cursor() -> tuple[datetime, int] | None:
-    text = request.args.get("after")
-    if text is None:
-        return None
-    seconds, _, number = text.rpartition(".")
-    try:
-        return datetime.fromtimestamp(float(seconds), UTC), int(number)
-    except (ValueError, OverflowError, OSError):
-        raise InvalidInput("This address is cut off; begin at the queue again.", field="after") from None
+def _site_ids(place: Place) -> list[int]:
+    return [place.site] if place.site else list(g.site_ids)
 
 
 def _form_int(name: str) -> int:
@@ -258,24 +524,21 @@ def _form_int(name: str) -> int:
     return int(text)
 
 
-def _back() -> str:
-    """Where a form without script returns to: the tab it was sent from, or the comment's own page."""
-    if request.form.get("back") == "comment":
-        return request.path.rsplit("/", 1)[0]
-    tab = request.form.get("tab", "held")
-    return f"/queue?tab={tab if tab in queue.TABS else 'held'}"
+SAID = {
+    "escalated": "Handed over to a senior.",
+    "answered": "Answered.",
+    "noted": "The note is kept.",
+}
+"""What a form that led back here has done, by the name in the address."""
 
 
 def _notice(session: Session) -> Notice | None:
     for code in ("decided", "undone"):
-        text = request.args.get(code, "")
-        if not (text.isascii() and text.isdigit() and len(text) <= 18):
-            continue
-        comment = queue.of_site(session, g.site_ids, int(text))
+        number = _number(code)
+        comment = queue.of_site(session, g.site_ids, number) if number else None
         last = decisions.latest(session, comment.id) if comment is not None else None
         if comment is None or last is None:
             continue
-        seconds = max(0, int((comment.shown_at - utcnow()).total_seconds()))
         what = last.action if code == "decided" else "undone"
         return Notice(
             what,
@@ -283,47 +546,32 @@ def _notice(session: Session) -> Notice | None:
             comment.version,
             last.reason,
             comment.author_name,
-            seconds=seconds,
-            told=_told(session, comment),
+            seconds=_seconds(comment),
+            told=histories.told(session, comment),
         )
+    if "decided_many" in request.args:
+        done, lost = _number("decided_many"), _number("conflicts")
+        text = gettext("%(count)s decided.", count=i18n.figure(done))
+        if lost:
+            text += " " + gettext("%(count)s not: somebody was first.", count=i18n.figure(lost))
+        return Notice("many", text=text)
+    for code, sentence in SAID.items():
+        if _number(code):
+            return Notice(code, text=gettext(sentence))
     return None
 
 
+def _number(name: str) -> int:
+    """A whole number of the address, 0 where there is none."""
+    text = request.args.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+
+
 def _log(session: Session) -> list[LogLine]:
-    rows = queue.my_latest(session, g.me.id, g.site_ids, 50)
-    texts = {card.id: card.text for card in cards.build(session, [comment for _, comment in rows[:10]])}
     return [
-        LogLine(
-            comment.id,
-            comment.version,
-            decision.action,
-            decision.reason,
-            comment.author_name,
-            texts.get(comment.id, ""),
-            decision.created_at,
-            f"/queue/{comment.id}",
-        )
-        for decision, comment in rows[:10]
+        LogLine(comment.id, comment.version, decision.action, decision.reason, comment.author_name, decision.created_at)
+        for decision, comment in queue.my_latest(session, g.me.id, g.site_ids, LATEST)
     ]
-
-
-def _history(session: Session, comment: Comment) -> list[Event]:
-    events = [Event(comment.received_at, comment.author_name, "received", comment.source)]
-    revisions = session.scalars(select(Revision).where(Revision.comment_id == comment.id, Revision.number > 1))
-    events += [Event(row.created_at, comment.author_name, "edited", str(row.number)) for row in revisions]
-    verdicts = session.scalars(select(VerdictRow).where(VerdictRow.comment_id == comment.id))
-    events += [Event(row.created_at, "", "verdict", row.action) for row in verdicts]
-    for decision, name in decisions.history(session, comment.id):
-        what = "undo" if decision.undoes else decision.action
-        events.append(Event(decision.created_at, name or "", what, decision.reason or ""))
-    for row, _ in outbox.of_comment(session, comment.id):
-        if row.state == outbox.DELIVERED and row.finished_at:
-            events.append(Event(row.finished_at, "", "delivered", str(row.sequence)))
-        elif row.state == outbox.DEAD and row.finished_at:
-            events.append(Event(row.finished_at, "", "delivery_failed", row.last_error))
-    if comment.status == status.WITHDRAWN:
-        events.append(Event(comment.pending_since, "", "withdrawn", ""))
-    return sorted(events, key=lambda event: event.at)
 
 
 def _delivery(row: Any, url: str | None) -> dict[str, Any]:

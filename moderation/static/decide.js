@@ -1,41 +1,11 @@
 // Decisions and their undoing, by fetch. Every one of them is a form first: without this file the same forms are posted.
 // No silent success and no silent failure: what did not reach the server is said on the card.
-import { $, $$, fragment, say, word } from "./dom.js";
-import { current, makeCurrent, moveTo, neighbour } from "./cards.js";
-
-const TIMEOUT_MS = 10000;
-
-/** Post a form. Gives {ok, status, body}; status 0 when no answer came; body {} when it is no JSON. */
-async function post(form, data) {
-  try {
-    const answer = await fetch(form.action, {
-      method: "POST",
-      body: data,
-      headers: { Accept: "application/json" },
-      redirect: "manual", // a redirect to the door means that the session is over
-      signal: AbortSignal.timeout(TIMEOUT_MS),
-    });
-    const json = (answer.headers.get("Content-Type") ?? "").includes("json");
-    const signedOut = answer.type === "opaqueredirect" || answer.status === 401;
-    return { ok: answer.ok && json, status: signedOut ? 401 : answer.status, body: json ? await answer.json() : {} };
-  } catch {
-    return { ok: false, status: 0, body: {} };
-  }
-}
-
-function formData(form, submitter) {
-  const data = new URLSearchParams(new FormData(form));
-  if (submitter?.name) data.set(submitter.name, submitter.value);
-  return data;
-}
+import { $, $$, formData, fragment, post, say, whyNot, word } from "./dom.js";
+import { current, idOf, makeCurrent, moveTo, neighbour } from "./cards.js";
 
 /** Why nothing was saved, said aloud and left standing on the card. */
-function failed(answer, card) {
-  const text =
-    answer.status === 0 ? word("not_saved")
-    : answer.status === 401 ? word("signed_out")
-    : answer.body.error?.message ? `${word("refused")} ${answer.body.error.message}`
-    : word("refused");
+export function failed(answer, card) {
+  const text = whyNot(answer);
   const more = [];
   if (answer.status === 401) {
     const link = Object.assign(document.createElement("a"), { href: "/login", className: "btn", textContent: word("sign_in") });
@@ -48,6 +18,7 @@ function failed(answer, card) {
   $(".acts", card)?.before(line);
 }
 
+/** Put what was just decided at the top of the list of my latest decisions. */
 function log(card) {
   const list = $("#log");
   const undo = $("form[data-undo]", card);
@@ -57,7 +28,7 @@ function log(card) {
   line.dataset.comment = undo.dataset.undo;
   const what = document.createElement("span");
   const name = Object.assign(document.createElement("a"), {
-    href: `/queue/${undo.dataset.undo}`, dir: "auto", textContent: $("b", card).textContent,
+    href: `/queue/${undo.dataset.undo}`, className: "who", dir: "auto", textContent: $("b", card).textContent,
   });
   const when = document.createElement("time");
   when.className = "small soft";
@@ -77,6 +48,29 @@ function forget(id) {
   $("#no-log").hidden = list.children.length > 0;
 }
 
+/** A card was decided, here or by somebody else: its line stands in its place. Gives the line. */
+export function becomeLine(card, html) {
+  const line = fragment(html);
+  card.replaceWith(line);
+  log(line);
+  return line;
+}
+
+/** What a decision says: what it was, and when the site hears of it. */
+function told(line, { told: tells, seconds }) {
+  const what = `${$(".badge", line).textContent}.`;
+  if (tells === false) return what;
+  return `${what} ${seconds ? word("told_in", { seconds }) : word("told")}`;
+}
+
+function undoButton(forms) {
+  const button = Object.assign(document.createElement("button"), { type: "button", textContent: word("undo") });
+  button.addEventListener("click", async () => {
+    for (const form of forms()) await undo(form);
+  });
+  return button;
+}
+
 async function decide(form, submitter) {
   const card = form.closest(".card");
   const data = formData(form, submitter);
@@ -91,22 +85,26 @@ async function decide(form, submitter) {
     return;
   }
   const wasCurrent = card === current();
-  const next = neighbour(card, 1) ?? neighbour(card, -1);
-  const line = fragment(answer.body.html);
-  card.replaceWith(line);
   if (answer.status === 409) {
+    const line = fragment(answer.body.html);
+    card.replaceWith(line);
     makeCurrent(line);
     line.focus({ preventScroll: true });
     say(answer.body.error?.message ?? word("conflict"), { bad: true });
     return;
   }
-  log(line);
+  const next = neighbour(card, 1) ?? neighbour(card, -1);
+  const line = becomeLine(card, answer.body.html);
   // Whoever moved on while the answer was under way keeps their place.
-  if (wasCurrent) moveTo(next && next !== card ? next : undefined);
-  const button = Object.assign(document.createElement("button"), { type: "button", textContent: word("undo") });
-  button.addEventListener("click", () => undo($("form[data-undo]", line)));
-  say(`${$(".badge", line).textContent}. ${word("told")}`, { more: [button] });
+  if (wasCurrent) moveTo(next);
+  say(told(line, answer.body), { more: [undoButton(() => $$("form[data-undo]", line))] });
   document.dispatchEvent(new Event("moderation:decided"));
+}
+
+/** Many were decided at once: `lines` stand in their places. */
+export function decidedMany(lines, text, bad = false) {
+  const forms = () => lines.flatMap((line) => $$("form[data-undo]", $(`#${line.id}`) ?? line));
+  say(text, { bad, more: lines.length ? [undoButton(forms)] : [] });
 }
 
 async function undo(form) {
@@ -119,39 +117,73 @@ async function undo(form) {
     return;
   }
   forget(id);
-  const said = answer.body.told === undefined ? "taken_back" : answer.body.told ? "reversed" : "undone";
   const line = $(`#c-${id}`);
   if (line && answer.body.html) {
     const card = fragment(answer.body.html);
     line.replaceWith(card);
-    if (!card.matches(".is-gone")) moveTo(card);
+    card.removeAttribute("aria-current");
+    moveTo(card);
   }
-  say(word(said));
+  say(answer.body.told ? word("reversed") : word("undone"));
   document.dispatchEvent(new Event("moderation:decided"));
 }
 
 /** Take back my latest decision; again: the one before. */
 export function undoLatest() {
   const form = $("#log form[data-undo]") ?? $$(".is-gone form[data-undo]").at(-1) ?? $("#say form[data-undo]");
+  if (form?.inert) return;
   if (form) undo(form);
   else say(word("nothing_to_undo"));
+}
+
+/** Put a card as the server sees it now in its place; the focus stays on it where it was. */
+export async function renew(card) {
+  const place = new URLSearchParams(location.search);
+  if (card.classList.contains("is-solo")) place.set("back", "comment");
+  const answer = await fetch(`/queue/${idOf(card)}/card?${place}`, { headers: { Accept: "application/json" } });
+  if (!answer.ok) return card;
+  const fresh = fragment((await answer.json()).html);
+  const focused = card.contains(document.activeElement);
+  const lit = card === current();
+  card.replaceWith(fresh);
+  if (lit) makeCurrent(fresh);
+  if (focused) fresh.focus({ preventScroll: true });
+  return fresh;
+}
+
+/** A question to a senior, an answer, a note: posted, and the card is shown as it is from then on. */
+async function ask(form) {
+  const card = form.closest(".card");
+  form.inert = true;
+  const answer = await post(form, formData(form));
+  form.inert = false;
+  if (!answer.ok) {
+    failed(answer, card);
+    return;
+  }
+  if (card) {
+    const fresh = await renew(card).catch(() => card);
+    fresh.focus({ preventScroll: true });
+  }
+  say(word(form.dataset.ask));
 }
 
 export function start() {
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (!form.matches("[data-decide], [data-undo]")) return;
+    if (!form.matches("[data-decide], [data-undo], [data-ask]")) return;
     event.preventDefault();
     if (form.inert) return;
     if (form.matches("[data-undo]")) undo(form);
+    else if (form.matches("[data-ask]")) ask(form);
     else decide(form, event.submitter);
   });
   document.addEventListener("click", (event) => {
     const act = event.target.closest("[data-act]");
     if (!act || event.ctrlKey || event.metaKey || event.shiftKey || event.button) return;
-    if (act.dataset.act === "open") return; // a plain link
     const card = act.closest(".card");
-    if (!card.closest("ol")) return; // the page of one comment: "accept" leads back to the list
+    // Opening and banning are plain links; on the page of one comment "accept" leads back to the list.
+    if (!["skip", "accept"].includes(act.dataset.act) || !card.closest("ol")) return;
     event.preventDefault();
     moveTo(neighbour(card, 1));
   });

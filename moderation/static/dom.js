@@ -41,6 +41,44 @@ export function say(text, { bad = false, more = [] } = {}) {
   $("#say")?.replaceChildren(toast);
 }
 
+const TIMEOUT_MS = 10000;
+
+/** Post a form or to an address. Gives {ok, status, body}; status 0 when no answer came; body {} when it is no JSON. */
+export async function post(to, data, { keepalive = false } = {}) {
+  try {
+    const answer = await fetch(to.action ?? to, {
+      method: "POST",
+      body: data,
+      headers: { Accept: "application/json" },
+      redirect: "manual", // a redirect to the door means that the session is over
+      keepalive,
+      signal: AbortSignal.timeout(TIMEOUT_MS),
+    });
+    const json = (answer.headers.get("Content-Type") ?? "").includes("json");
+    const signedOut = answer.type === "opaqueredirect" || answer.status === 401;
+    return { ok: answer.ok && json, status: signedOut ? 401 : answer.status, body: json ? await answer.json() : {} };
+  } catch {
+    return { ok: false, status: 0, body: {} };
+  }
+}
+
+/** What a form would send, with the button that sent it. */
+export function formData(form, submitter) {
+  const data = new URLSearchParams(new FormData(form));
+  if (submitter?.name) data.set(submitter.name, submitter.value);
+  return data;
+}
+
+/** The token that every deed must carry, for deeds that are no form. */
+export const csrf = () => $("[name=csrf_token]")?.value ?? "";
+
+/** Why a deed was not done, as a sentence. */
+export function whyNot({ status, body }) {
+  if (status === 0) return word("not_saved");
+  if (status === 401) return word("signed_out");
+  return body.error?.message ? `${word("refused")} ${body.error.message}` : word("refused");
+}
+
 /** The first element of a fragment that the server rendered. */
 export function fragment(html) {
   const holder = document.createElement("template");

@@ -150,12 +150,68 @@
         class: "mc-reply",
         "aria-label": frame.labels.reply_to.replace("{name}", item.author.name),
       });
-    const body = make("article", { id: `comment-${item.id}` }, head, paragraphs(item.text), reply);
+    const body = make("article", { id: `comment-${item.id}` }, head, paragraphs(item.text), reply, reporting(item));
     const replies = make("ul", { class: "mc-replies" }, ...item.replies.map(comment));
     replies.hidden = !item.replies.length;
     const line = make("li", {}, body, replies);
     if (item.more) line.append(moreReplies(item.id, item.more, replies));
     return line;
+  }
+
+  // --- reporting a comment ---
+
+  /** A fold with the reasons; it is filled when it is opened, for few readers ever do. */
+  function reporting(item) {
+    const { labels } = frame;
+    const head = make("summary", { text: labels.report, "aria-label": labels.report_of.replace("{name}", item.author.name) });
+    const fold = make("details", { class: "mc-report" }, head);
+    fold.addEventListener("toggle", () => {
+      if (fold.open && !fold.querySelector("form")) fold.append(reportForm(item, fold));
+    });
+    return fold;
+  }
+
+  function reportForm(item, fold) {
+    const { labels } = frame;
+    const why = `mc-why-${item.id}`;
+    const words = `mc-words-${item.id}`;
+    const reasons = Object.entries(frame.reasons).map(([code, name]) => make("option", { value: code, text: name }));
+    const problem = make("p", { class: "mc-fault", role: "alert", hidden: true });
+    const made = make(
+      "form",
+      {},
+      problem,
+      make("label", { for: why, text: labels.report_why }),
+      make("select", { id: why, name: "reason" }, ...reasons),
+      make("label", { for: words, text: labels.report_text }),
+      make("input", { id: words, name: "text", maxlength: 1000, autocomplete: "off" }),
+      make("button", { text: labels.report_send }),
+    );
+    made.addEventListener("submit", async (event) => {
+      event.preventDefault();
+      const data = new URLSearchParams(new FormData(made));
+      const sender = made.querySelector("button");
+      sender.disabled = true;
+      let reply = null;
+      try {
+        if (Date.now() - tokenAt > TOKEN_MS) await renew();
+        data.set("moderation_token", frame.token);
+        reply = await ask(`comments/${item.id}/reports`, {}, { method: "POST", body: data });
+      } catch {
+        reply = null; // what was chosen stays where it is
+      }
+      sender.disabled = false;
+      if (reply?.ok) {
+        const thanks = make("p", { class: "mc-told", text: reply.body.message });
+        fold.replaceWith(thanks);
+        goTo(thanks);
+        tell(reply.body.message);
+      } else {
+        problem.textContent = reply?.body.error?.message ?? labels.report_failed;
+        problem.hidden = false;
+      }
+    });
+    return made;
   }
 
   function moreReplies(id, after, list) {
@@ -382,7 +438,8 @@
     if (Date.now() - tokenAt < TOKEN_MS) return;
     tokenAt = Date.now();
     try {
-      hidden("moderation_token", (await read("form", { story: STORY })).token);
+      frame.token = (await read("form", { story: STORY })).token;
+      if (form) hidden("moderation_token", frame.token);
     } catch {
       tokenAt = 0; // the next touch of the form tries again
     }

@@ -117,7 +117,7 @@ async function refresh() {
   const page = new DOMParser().parseFromString(await answer.text(), "text/html");
   for (const id of ["comments", "recent"]) {
     const [old, fresh] = [document.getElementById(id), page.getElementById(id)];
-    if (!old || !fresh) continue;
+    if (!old || !fresh || $("details.report[open]", old)) continue; // a report that is being written is not taken away
     const focused = old.contains(document.activeElement) ? document.activeElement : null;
     const again = focused?.dataset.reply ? `[data-reply="${focused.dataset.reply}"]` : focused?.id ? `#${focused.id}` : null;
     const own = mine?.box && mine.status !== "APPROVED" && !$("[data-own]", fresh) ? mine.box : null;

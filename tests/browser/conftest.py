@@ -99,6 +99,7 @@ def product(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
         "MODERATION_ADMIN_EMAIL": "rani@warta.example",
         "MODERATION_ADMIN_PASSWORD": PASSWORD,
         "MODERATION_DELIVERY_ALLOW": "127.0.0.0/8",
+        "MODERATION_GRACE_SECONDS": "0",  # a person's decision is told at once
         "MODERATION_FORM_FLOOD_SECONDS": "0",  # one browser writes what five readers would
         "MODERATION_FORM_MIN_SECONDS": "0",  # and types faster than any of them
     }

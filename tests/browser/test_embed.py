@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 
 from moderation.accounts import sites
 from moderation.accounts.models import Moderator, Site
-from moderation.comments.models import Comment, Story
+from moderation.comments.models import Comment, Report, Story
 from moderation.db import Database, utcnow
 from moderation.review import decisions
 from moderation.review.decisions import Decider
@@ -313,3 +313,24 @@ def test_it_fits_a_phone_in_both_languages(chromium: Browser, pages: Pages, lang
     page.wait_for_function("document.styleSheets.length === 1")
     assert page.evaluate("document.documentElement.scrollWidth") <= 320
     context.close()
+
+
+def test_a_reader_reports_a_comment_from_a_page_of_another_origin(page: Page, pages: Pages) -> None:
+    (number,) = pages.fill("lapor", [Row(text="Iklan saya")])
+    page.goto(pages.article("lapor"))
+    shown = page.locator(f"#comment-{number}")
+    shown.get_by_text("Laporkan").focus()
+    page.keyboard.press("Enter")
+    expect(shown.locator("select option")).to_have_count(8)
+    page.keyboard.press("Tab")
+    page.keyboard.type("Spam")
+    page.keyboard.press("Tab")
+    page.keyboard.type("Judi")
+    page.keyboard.press("Enter")
+    thanks = shown.get_by_text("Redaksi akan memeriksa komentar ini.")
+    expect(thanks).to_be_focused()
+    db = pages.product.database()
+    with db.reading() as session:
+        report = session.scalars(select(Report).where(Report.comment_id == number)).one()
+        assert (report.reason, report.text) == ("SPAM", "Judi")
+    db.dispose()

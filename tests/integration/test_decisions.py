@@ -9,13 +9,14 @@ from sqlalchemy import func, select
 
 from moderation import pipeline
 from moderation.accounts.models import AuditEntry, Moderator
-from moderation.comments.models import Comment
+from moderation.comments.intake import AuthorInput
+from moderation.comments.models import Comment, Report, Story
 from moderation.db import Database, utcnow
 from moderation.delivery.models import Delivery
-from moderation.errors import Conflict, InvalidInput
-from moderation.review import decisions
+from moderation.errors import Conflict, InvalidInput, NotAllowed
+from moderation.review import claims, decisions, escalations, priority, tallies
 from moderation.review.decisions import Decider
-from moderation.review.models import Decision
+from moderation.review.models import Decision, Escalation
 from moderation.settings import Settings
 
 from .helpers import BAD, KEY, add_site, add_user, comment_of, given, judge_all, take
@@ -203,3 +204,97 @@ def test_a_withdrawn_comment_cannot_be_decided_and_is_not_told(db: Database, set
         decide(db, user, "approve", held.version)
     assert error.value.details["what"] == "withdrawn"
     assert deliveries(db) == [(1, "superseded")]
+
+
+def test_another_reason_is_another_decision_and_can_be_taken_back(db: Database, held: Comment) -> None:
+    user = add_user(db)
+    decide(db, user, "reject", held.version, "OFFENSIVE")
+    decide(db, user, "reject", comment_of(db).version, "SPAM")
+    assert (comment_of(db).spam, comment_of(db).sequence) == (True, 3)
+    undo(db, user, comment_of(db).version)
+    assert (comment_of(db).status, comment_of(db).spam) == ("REJECTED", False)
+    with db.reading() as session:
+        last = decisions.latest(session, 1)
+    assert last is not None
+    assert (last.reason, last.undoes) == ("OFFENSIVE", 3)
+
+
+def test_a_confirmation_can_be_taken_back_too(db: Database, held: Comment) -> None:
+    user = add_user(db)
+    decide(db, user, "hold", held.version)
+    undo(db, user, comment_of(db).version)
+    with db.reading() as session:
+        last = decisions.latest(session, 1)
+    assert last is not None
+    assert (last.action, last.undoes, comment_of(db).sequence) == ("hold", 2, 3)
+
+
+def test_what_is_rejected_as_spam_says_so_only_as_long_as_it_is(db: Database, held: Comment) -> None:
+    user = add_user(db)
+    for action, reason, spam in (("reject", "SPAM", True), ("approve", None, False), ("reject", "OTHER", False)):
+        decide(db, user, action, comment_of(db).version, reason)
+        assert comment_of(db).spam is spam
+
+
+def test_what_was_escalated_only_seniors_decide(db: Database, held: Comment) -> None:
+    plain, senior = add_user(db, "a@contoh.example", "moderator"), add_user(db, "b@contoh.example", "senior")
+    with db.transaction() as session:
+        comment, me = session.get_one(Comment, 1), session.get_one(Moderator, plain)
+        escalations.raise_(session, comment, me, "Bolehkah?", utcnow())
+    with pytest.raises(NotAllowed):
+        decide(db, plain, "approve", held.version)
+    decide(db, senior, "approve", held.version)
+    assert (comment_of(db).status, comment_of(db).escalated) == ("APPROVED", False)
+    with db.reading() as session:
+        assert session.scalars(select(Escalation)).one().answered_by == senior
+
+
+def test_a_decision_of_a_person_answers_the_readers_reports(db: Database, held: Comment) -> None:
+    user = add_user(db)
+    with db.transaction() as session:
+        report = {"site_id": held.site_id, "comment_id": 1, "revision": 1, "reporter": "a", "reason": "SPAM"}
+        session.add(Report(**report, created_at=utcnow()))
+        session.get_one(Comment, 1).reports = 1
+    decide(db, user, "approve", held.version)
+    assert comment_of(db).reports == 0
+    with db.reading() as session:
+        assert session.scalars(select(Report.resolved_at)).one() is not None
+
+
+def test_a_late_score_approves_neither_what_somebody_reads_nor_what_was_escalated(
+    db: Database, settings: Settings
+) -> None:
+    site, user = add_site(db).site, add_user(db)
+    for name in ("read", "escalated", "free"):
+        take(db, settings, site, given(name, text=f"Terima kasih {name}"), now=utcnow() - timedelta(seconds=90))
+    pipeline.overdue(db, settings)
+    with db.transaction() as session:
+        me = session.get_one(Moderator, user)
+        found = {row.external_id: row for row in session.scalars(select(Comment))}
+        claims.claim(session, found["read"], me, utcnow())
+        escalations.raise_(session, found["escalated"], me, "Bolehkah?", utcnow())
+    judge_all(db, settings)
+    assert [comment_of(db, name).status for name in ("read", "escalated", "free")] == ["HELD", "HELD", "APPROVED"]
+
+
+def test_what_comes_into_the_queue_unjudged_gets_a_place_by_its_age(db: Database, settings: Settings) -> None:
+    user = add_user(db)
+    take(db, settings, add_site(db).site, given(author=AuthorInput("Redaksi", staff=True)))
+    decide(db, user, "hold", comment_of(db).version)
+    comment = comment_of(db)
+    assert comment.priority == priority.of(0.0, 0, comment.received_at)
+
+
+def test_the_greatest_risk_and_signal_and_the_storys_reach_make_the_place(db: Database, settings: Settings) -> None:
+    site = add_site(db).site
+    take(db, settings, site, given("c1", text=BAD))
+    judge_all(db, settings)
+    tallies.fold_all(db)
+    with db.transaction() as session:
+        session.get_one(Story, 1).comments = 99
+    take(db, settings, site, given("c2", text=f"{BAD} lagi"))
+    judge_all(db, settings)
+    first, second = comment_of(db, "c1"), comment_of(db, "c2")
+    assert first.score == second.score == pytest.approx(0.99)
+    waited = (second.received_at - first.received_at).total_seconds() / 3600
+    assert second.priority - first.priority == pytest.approx(12.0 - waited)

@@ -460,6 +460,7 @@ def test_each_section_is_saved_by_itself(admin: Browser, db: Database) -> None:
         "grace": {"grace_seconds": "20"},
         "stories": {"close_after_days": "9", "premoderated_sections": "politik\r\ndaerah/bali"},
         "staff": {"staff_ids": "u-1\r\nu-2"},
+        "looks": {"second_look_percent": "5"},
         "texts": {"form_texts.button": "Kirim!"},
     }
     assert set(sections) == set(site_views.SECTIONS)

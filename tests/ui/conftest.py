@@ -12,9 +12,11 @@ from flask import Flask, render_template
 
 import moderation
 from moderation import bootstrap, i18n
+from moderation.accounts import preferences
 from moderation.app import create_app
 from moderation.db import Database
-from moderation.review.cards import Card, CardReason, Part, SignalBar
+from moderation.review.cards import Card, CardReason, SignalBar
+from moderation.review.marks import Part
 from moderation.settings import Settings, load
 from tests.conftest import Recorder
 
@@ -30,7 +32,8 @@ def bare() -> Flask:
     """Templates and languages without the house."""
     app = Flask("moderation", root_path=str(Path(moderation.__file__).parent))
     i18n.init_app(app)
-    app.context_processor(lambda: {"me": None, "csrf_token": "token", "site_names": "Warta Contoh"})
+    app.context_processor(lambda: {"me": None, "prefs": None, "csrf_token": "token", "site_names": "Warta Contoh"})
+    app.jinja_env.globals["key_of"] = lambda action: preferences.keys_of({}).get(action, "")
     return app
 
 
@@ -86,8 +89,9 @@ def card(**values: Any) -> Card:
 
 def queue_context(**values: Any) -> dict[str, Any]:
     """What the queue page is given."""
-    counts = {"held": 1284, "not_scored": 0, "approved": 3, "rejected": 0, "spam": 0}
+    counts = {"held": 1284, "not_scored": 0, "reported": 0, "approved": 3, "rejected": 0, "spam": 0, "mine": 0}
     given = {"tab": "held", "cards": [card()], "oldest": NOW, "next_url": None, "notice": None, "log": []}
+    given |= {"limit": 60, "waited": 42, "sorts": ("priority", "newest"), "sort": "priority"}
     return {**given, "counts": counts, **values}
 
 
@@ -105,6 +109,7 @@ def settings(sqlite_template: Path, tmp_path: Path) -> Settings:
         form_flood_seconds=0,
         form_min_seconds=0,
         scorer="builtin",
+        grace_seconds=0,
     )
 
 

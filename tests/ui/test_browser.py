@@ -136,8 +136,9 @@ def test_a_held_down_key_decides_once_and_keys_sleep_in_fields_and_help(
 def test_single_keys_can_be_switched_off_for_good(chromium: Browser, base: str, held: list[int]) -> None:
     page = enter(chromium, base)
     page.keyboard.press("?")
-    page.get_by_label("Pintasan satu tombol aktif").uncheck()
-    page.keyboard.press("Escape")
+    page.get_by_label("Pintasan satu tombol tidak aktif").check()
+    page.locator("#remap button.primary").click()
+    expect(page.locator("#keys")).to_be_hidden()
     page.keyboard.press("j")
     assert lit(page) == "c-1"
     page.reload()
@@ -161,7 +162,7 @@ def test_who_comes_second_sees_who_was_first(chromium: Browser, base: str, held:
     first, second = enter(chromium, base), enter(chromium, base)
     first.keyboard.press("f")
     expect(first.locator("#c-1.is-gone")).to_be_visible()
-    second.locator("#c-1 summary").first.click()
+    second.locator("#c-1 summary.no").click()
     second.locator("#c-1 button[value=SPAM]").click()
     expect(second.locator("#c-1.is-lost")).to_contain_text("menyetujui ini pukul")
     expect(second.locator("#c-1")).to_contain_text("Pilihan Anda (Spam) tidak diterapkan.")
@@ -195,7 +196,7 @@ def test_newcomers_are_counted_and_move_nothing(
 
 def test_without_javascript_every_act_is_a_button(chromium: Browser, base: str, held: list[int]) -> None:
     page = enter(chromium, base, javascript=False)
-    page.locator("#c-1 summary").click()
+    page.locator("#c-1 summary.no").click()
     page.locator("#c-1 button[value=SPAM]").click()
     expect(page.locator("#say")).to_contain_text("✕ Ditolak · Spam.")
     expect(page.locator("#c-1")).to_have_count(0)

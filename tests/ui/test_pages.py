@@ -1,21 +1,33 @@
 """The moderators' pages: what they show, what they never show, and that the reader's text stays text."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import moderation
-from moderation.review.cards import CardReason, Decided, Part, SignalBar
-from moderation.review.views import Event, LogLine, Notice
+from moderation.review.cards import CardReason, Decided, SignalBar
+from moderation.review.claims import Held
+from moderation.review.escalations import Asked
+from moderation.review.histories import Event
+from moderation.review.marks import Change, Part
+from moderation.review.people import Record
+from moderation.review.priority import Explained
+from moderation.review.views import LogLine, Notice, View
 
 from .conftest import NOW, Render, card, queue_context
 from .dom import Node
 
 TEMPLATES = Path(moderation.__file__).parent / "templates"
 EVIL = "</p><script>alert(1)</script><img src=x onerror=alert(1)>{{ 7*7 }}"
+
+
+ME = SimpleNamespace(id=1, name="Rani", email="rani@contoh.example", role="moderator")
+SENIOR = SimpleNamespace(id=2, name="Budi", email="budi@contoh.example", role="senior")
+ASKED = Asked(1, 7, "Apakah ini ancaman?", 3, "Sari P.", NOW, "", None, None)
 
 
 def show(render: Render, lang: str = "id", **values: Any) -> Node:
@@ -37,8 +49,9 @@ def test_the_queue_shows_counts_age_and_cards_in_both_languages(render: Render, 
     assert heading == {"id": "Ditahan 1.284", "en": "Held 1,284"}[lang]
     tabs = page.one("nav", class_="queues")
     assert [link.attrs["href"] for link in tabs.all("a")] == [
-        f"/queue?tab={name}" for name in ("held", "not_scored", "approved", "rejected", "spam")
+        f"/queue?tab={name}" for name in ("held", "not_scored", "reported", "approved", "rejected", "spam", "mine")
     ]
+    assert [hint.text for hint in tabs.all("kbd")] == ["1", "2", "3", "4", "5", "6"]
     assert len(page.all("article", class_="card")) == 1
 
 
@@ -101,7 +114,7 @@ def test_a_comment_that_was_not_scored_shows_no_bars_and_says_why(render: Render
 
 def test_approve_and_reject_stand_in_the_same_order_whatever_the_score(render: Render) -> None:
     for values in ({}, {"signals": [SignalBar("spam", 0.99, 0.7, 0.97, "x")]}, {"not_scored": True, "reasons": []}):
-        form = show(render, **values).one("form", class_="acts")
+        form = show(render, **values).one("form", class_="decide")
         buttons = form.all("button")
         assert [(b.attrs["name"], b.attrs["value"]) for b in buttons] == [
             ("decision", "approve"),
@@ -123,6 +136,7 @@ def test_approve_and_reject_stand_in_the_same_order_whatever_the_score(render: R
         assert {f.attrs["name"]: f.attrs["value"] for f in form.all("input")} == {
             "csrf_token": "token",
             "seen_version": "3",
+            "seen_revision": "1",
             "tab": "held",
         }
 
@@ -150,7 +164,7 @@ def test_the_readers_text_name_and_story_stay_text(render: Render) -> None:
                     reasons=[CardReason(1, "word_list", None, None, EVIL, 0.9)],
                 )
             ],
-            log=[LogLine(7, 4, "reject", "SPAM", EVIL, EVIL, NOW, "/queue/7")],
+            log=[LogLine(7, 4, "reject", "SPAM", EVIL, NOW)],
         ),
     )
     assert [script.attrs.get("src", "") for script in page.all("script")] == ["/static/app.js"]
@@ -195,7 +209,9 @@ def test_a_decided_card_names_who_and_cannot_be_decided_the_same_way(render: Ren
 
 
 def test_a_withdrawn_comment_offers_no_decision(render: Render) -> None:
-    assert show(render, status="WITHDRAWN").all("button") == []
+    page = show(render, status="WITHDRAWN")
+    assert page.all("form", class_="decide") == page.all("form", class_="take") == []
+    assert page.all("input", type="checkbox") == []
 
 
 def test_a_card_that_went_leaves_one_line_with_undo(render: Render) -> None:
@@ -292,7 +308,139 @@ def test_the_page_of_one_comment_tells_its_whole_story(render: Render) -> None:
     assert "given up · event 3" in told
     assert "9 attempts · HTTP 500 · server error" in told
     assert page.one("section", aria_labelledby="rev-h").text.index("baru") < page.text.index("lama")
-    assert page.one("input", name="back").attrs["value"] == "comment"
+    assert {field.attrs["value"] for field in page.all("input", name="back")} == {"comment"}
+
+
+def test_what_a_place_in_the_queue_is_made_of_is_said_in_hours(render: Render) -> None:
+    page = show(render, priority=Explained(21.6, 6.2, 0.7))
+    assert page.one("details", class_="prio").one("summary").text == "Prioritas 28"
+    assert page.one("details", class_="prio").one("dl").text == "Risiko22 j Jangkauan6 j Umur1 j"
+    assert show(render).all("details", class_="prio") == []  # what does not wait has no place
+
+
+def test_a_card_that_a_colleague_reads_offers_only_to_take_it_over(render: Render) -> None:
+    held = Held(5, "Sari P.", NOW + timedelta(minutes=5))
+    page = render("partials/card.html", card=card(claim=held), tab="held", me=ME)
+    article = page.one("article")
+    assert "is-claimed" in article.attrs["class"].split()
+    assert page.one("span", class_="is-live").text == "◉ Sari P. sedang membaca"
+    assert page.one("form", class_="take").attrs["action"] == "/queue/7/claim"
+    assert page.one("form", class_="take").text == "Ambil alih sampai 14.36"
+    mine = render("partials/card.html", card=card(claim=Held(1, "Rani", NOW)), tab="held", me=ME)
+    assert "is-claimed" not in mine.one("article").attrs["class"]
+
+
+def test_the_first_card_that_nobody_else_reads_is_lit(render: Render) -> None:
+    taken = card(id=7, claim=Held(5, "Sari P.", NOW))
+    page = render("queue.html", **queue_context(cards=[taken, card(id=8), card(id=9)], me=ME))
+    assert [node.attrs["id"] for node in page.all("article", aria_current="true")] == ["c-8"]
+
+
+def test_what_was_handed_to_the_seniors_only_they_decide(render: Render) -> None:
+    page = render("partials/card.html", card=card(escalation=ASKED), tab="held", me=ME)
+    assert "Apakah ini ancaman?" in page.text
+    assert page.all("form", class_="decide") == page.all("details", data_menu="escalate") == []
+    senior = render("partials/card.html", card=card(escalation=ASKED), tab="held", me=SENIOR)
+    assert len(senior.all("form", class_="decide")) == 1
+    assert senior.one("form", action="/queue/7/answer").one("textarea").attrs["name"] == "answer"
+
+
+def test_only_seniors_are_led_to_banning(render: Render) -> None:
+    for me, count in ((ME, 0), (SENIOR, 1)):
+        page = render("partials/card.html", card=card(author_id=12), tab="held", me=me)
+        assert len(page.all("a", href="/authors/12/ban")) == count
+
+
+def test_one_card_stands_for_a_flood_and_leads_to_it(render: Render) -> None:
+    page = show(render, campaign_id=5, alike=47)
+    assert page.one("h2").text == "47 serupa · hinaan 0,91 1"
+    assert {link.attrs["href"] for link in page.all("a") if "groups" in link.attrs["href"]} == {
+        "/queue/groups/campaign/5"
+    }
+    assert "is-many" not in show(render, campaign_id=5, alike=1).one("article").attrs["class"]
+
+
+def test_the_authors_record_is_on_the_card(render: Render) -> None:
+    last = [(5, "APPROVED", "Terima kasih"), (4, "REJECTED", EVIL)]
+    record = Record(14, 2, 1, NOW, "held", None, last, 3)
+    page = show(render, author_id=12, record=record)
+    details = page.one("details", class_="record")
+    assert details.one("summary").text == "Rekam jejak: bayu · 3 catatan"
+    assert "Pertama kali 22 November 2026 · 1 ditahan" in details.text
+    assert [item.text for item in details.all("li")] == ["✓ Disetujui Terima kasih", f"✕ Ditolak {EVIL}"]
+    assert page.one("a", href="/authors/12").text == "bayu"
+
+
+def test_an_edit_shows_what_changed_and_asks_again(render: Render) -> None:
+    changed = [Change("same", "Dasar "), Change("gone", "buruk"), Change("new", EVIL)]
+    page = render(
+        "partials/conflict.html",
+        card=card(version=5, revision=2),
+        conflict={"what": "edited"},
+        mine={"action": "approve", "reason": None},
+        changes=changed,
+        form={"tab": "held"},
+    )
+    assert (page.one("del").text, page.one("ins").text) == ("buruk", EVIL)
+    assert page.one("input", name="seen_revision").attrs["value"] == "2"
+    assert page.one("button", value="approve").text == "✓ Setujuif"
+
+
+def test_what_a_colleague_decided_is_one_line_without_my_undo(render: Render) -> None:
+    theirs = card(status="REJECTED", decided=Decided("reject", "SPAM", "Sari P.", NOW, False, 5))
+    page = render("partials/gone.html", card=theirs, me=ME)
+    assert "✕ Ditolak · Spam oleh Sari P." in page.text
+    assert page.all("form") == []
+    mine = card(status="REJECTED", decided=Decided("reject", "SPAM", "Rani", NOW, False, 1))
+    assert len(render("partials/gone.html", card=mine, me=ME).all("form")) == 1
+
+
+def test_a_late_queue_says_so_in_words_and_by_a_sign(render: Render) -> None:
+    late = render("queue.html", **queue_context(waited=61))
+    assert "hidden" not in late.one(id="late").attrs
+    assert late.one(id="late").text.startswith(
+        "▲ Komentar tertahan yang tertua sudah menunggu lebih lama dari sasaran 60"
+    )
+    assert late.one(id="oldest").attrs["class"] == "is-no"
+    soon = render("queue.html", **queue_context(waited=50))
+    assert ("hidden" in soon.one(id="late").attrs, soon.one(id="oldest").attrs["class"]) == (True, "is-hold")
+    assert render("queue.html", **queue_context(waited=1)).one(id="oldest").attrs["class"] == ""
+
+
+def test_what_a_search_found_stands_in_the_same_list(render: Render) -> None:
+    found = {"count": 10_000, "more": True, "reached": None}
+    views = [View(3, "Banjir judi", "judi", "/queue?q=judi", 1), View(4, "Lain", "x", "/queue?q=x", 9)]
+    context = queue_context(tab=None, q="judi", found=found, every="/queue/bulk?q=judi", views=views, me=ME)
+    page = render("queue.html", **context, first_url="/queue?tab=held")
+    assert page.one("h1").text == "Hasil pencarian lebih dari 10.000"
+    assert page.one("input", id="q").attrs["value"] == "judi"
+    assert {link.text for link in page.all("a", href="/queue/bulk?q=judi")} == {"Semua yang cocok, lebih dari 10.000…"}
+    assert page.one("a", href="/queue?q=judi").attrs["aria-current"] == "true"
+    assert page.one("form", action="/queue/views/3/remove").text == "Hapus tampilan “Banjir judi”"
+    assert page.all("select", id="sort") == []
+
+
+def test_a_search_that_is_not_understood_says_what_is_wrong_at_the_field(render: Render) -> None:
+    page = render("queue.html", **queue_context(tab=None, q="skor:1", cards=[], wrong="Tidak ada saringan itu."))
+    assert page.one("input", id="q").attrs["aria-invalid"] == "true"
+    assert page.one(id=page.one("input", id="q").attrs["aria-describedby"]).text == "✕ Tidak ada saringan itu."
+
+
+def test_a_site_switch_is_there_where_there_are_several_sites(render: Render) -> None:
+    page = render("queue.html", **queue_context(sites=[(1, "Warta"), (2, "Kabar")], site=2))
+    chosen = [item.text for item in page.one("select", id="site").all("option") if "selected" in item.attrs]
+    assert chosen == ["Kabar"]
+    assert page.one("nav", class_="queues").all("a")[1].attrs["href"] == "/queue?tab=not_scored&site=2"
+    assert render("queue.html", **queue_context(sites=[(1, "Warta")])).all("select", id="site") == []
+
+
+def test_several_cards_are_chosen_by_boxes_of_one_form(render: Render) -> None:
+    page = render("queue.html", **queue_context(cards=[card(id=7), card(id=8, version=4)]))
+    boxes = [box for box in page.all("input", type="checkbox") if box.attrs.get("form") == "bulk"]
+    assert [(box.attrs["name"], box.attrs["value"]) for box in boxes] == [("comment", "7:3"), ("comment", "8:4")]
+    form = page.one("form", id="bulk")
+    assert form.attrs["action"] == "/queue/selection"
+    assert [button.attrs.get("value") for button in form.all("button")][:2] == ["approve", "OFFENSIVE"]
 
 
 @pytest.mark.parametrize("error", [None, "wrong", "wait"])

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from moderation.review.cards import Part, mark
+from moderation.review.marks import Part, mark
 
 
 def test_overlapping_marks_are_cut_at_every_edge() -> None:

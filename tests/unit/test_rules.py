@@ -164,3 +164,63 @@ def test_the_rules_of_a_story_hold_and_name_themselves() -> None:
         ("story_closed", ""),
         ("premoderated_section", "politik"),
     ]
+
+
+@pytest.mark.parametrize("mode", ["pre", "auto", "post"])
+@pytest.mark.parametrize("scored", [True, False])
+def test_a_banned_author_is_rejected_in_every_mode_for_a_person_ordered_it(mode: str, scored: bool) -> None:
+    verdict = judge(replace(POLICY, mode=mode), replace(toxic(0.1), scored=scored, author_standing="banned"))
+    assert verdict.action == "reject"
+    assert verdict.reasons[0].code == "author_banned"
+
+
+@pytest.mark.parametrize("mode", ["pre", "auto", "post"])
+def test_an_author_whose_comments_are_all_held_is_held_in_every_mode(mode: str) -> None:
+    verdict = judge(replace(POLICY, mode=mode), replace(toxic(0.1), author_standing="held"))
+    assert verdict.action == "hold"
+    assert verdict.reasons[0].code == "author_held"
+
+
+def test_a_trusted_author_passes_what_only_a_hold_rule_stands_against() -> None:
+    facts = replace(toxic(0.6), links=3, folded="slot gacor", hidden=2, author_standing="trusted")
+    verdict = judge(replace(POLICY, new_author=True), facts)
+    assert verdict.action == "approve"
+    assert {reason.code for reason in verdict.reasons} == POST_PASSES | {"author_trusted"}
+    assert verdict.reasons[-1].action == "approve"
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        toxic(0.95),
+        Facts(scored=False),
+        Facts(supported=False),
+        Facts(domains={"contoh-77.example": ((0, 5),)}),
+        Facts(story_closed=True),
+        Facts(story_premoderated=True),
+        *(Facts(flags=(flag,)) for flag in FLAG_CODES),
+    ],
+)
+def test_trust_does_not_pass_what_a_person_has_to_see(facts: Facts) -> None:
+    assert judge(POLICY, replace(facts, author_standing="trusted")).action == "hold"
+    assert judge(replace(POLICY, mode="pre"), Facts(author_standing="trusted")).action == "hold"
+
+
+def test_trust_is_named_only_where_it_made_a_difference() -> None:
+    assert codes(POLICY, replace(toxic(0.1), author_standing="trusted")) == []
+
+
+@pytest.mark.parametrize("mode", ["auto", "post"])
+def test_a_story_that_a_person_wants_held_holds_in_every_mode(mode: str) -> None:
+    verdict = judge(replace(POLICY, mode=mode), Facts(story_premoderated=True))
+    assert (verdict.action, [reason.code for reason in verdict.reasons]) == ("hold", ["premoderated_story"])
+
+
+@pytest.mark.parametrize("mode", ["pre", "auto", "post"])
+def test_what_was_ordered_for_newcomers_of_a_campaign_is_done_in_every_mode(mode: str) -> None:
+    policy = replace(POLICY, mode=mode, auto_reject=False)
+    assert judge(policy, Facts(campaign_order="reject")).action == "reject"
+    assert judge(policy, Facts(campaign_order="reject", scored=False, waiting=True)).action == "reject"
+    assert judge(policy, Facts(campaign_order="hold")).action == "hold"
+    assert codes(policy, Facts(campaign_order="hold"))[0] == "campaign_order"
+    assert "campaign_order" not in codes(policy, Facts())

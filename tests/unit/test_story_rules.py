@@ -23,7 +23,6 @@ def story(
 
 def test_a_story_never_closes_where_the_site_says_nothing() -> None:
     assert not story_rules.is_closed(site(), story(), HEARD + timedelta(days=9999))
-    assert not story_rules.any_in(site())
 
 
 def test_a_story_closes_so_many_days_after_it_appeared_and_not_a_second_before() -> None:
@@ -36,6 +35,16 @@ def test_a_story_closes_so_many_days_after_it_appeared_and_not_a_second_before()
 def test_without_a_date_the_days_count_from_when_we_first_heard_of_it() -> None:
     assert not story_rules.is_closed(site(1), story(), HEARD + timedelta(hours=23))
     assert story_rules.is_closed(site(1), story(), HEARD + timedelta(hours=24))
+
+
+def test_a_person_closes_a_story_whatever_the_site_says_of_age() -> None:
+    closed = story()
+    closed.closed_at = HEARD + timedelta(hours=2)
+    for rules in (site(), site(14)):
+        assert not story_rules.is_closed(rules, closed, HEARD + timedelta(hours=1))
+        assert story_rules.is_closed(rules, closed, HEARD + timedelta(hours=2))
+    closed.closed_at = HEARD + timedelta(days=20)  # the site's own rule came first
+    assert story_rules.closes_at(site(14), closed) == HEARD + timedelta(days=14)
 
 
 @pytest.mark.parametrize(

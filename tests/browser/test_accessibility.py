@@ -1,0 +1,120 @@
+"""Barriers: axe-core finds none on any page, in both languages and both colour schemes."""
+
+from collections.abc import Iterator
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+from moderation.accounts import sites
+from moderation.accounts.models import Moderator
+from moderation.comments.models import Comment
+from moderation.db import utcnow
+from moderation.delivery import endpoints
+from moderation.delivery.models import Delivery
+from moderation.review import bulk, decisions, filters
+from moderation.review.decisions import Decider
+from tests.integration.helpers import BAD
+
+from .axe import COLOURS, source, violations
+from .desk import Desk, House, opened, seated
+
+pytestmark = pytest.mark.browser
+
+ALIKE = "Menang terus main di sana kawan, daftar sekarang juga dan hubungi kami di kota "
+
+
+@pytest.fixture(scope="module")
+def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[House]:
+    with opened(sqlite_template, tmp_path_factory.mktemp("desk"), chromium) as made:
+        yield made
+
+
+@pytest.fixture(scope="module")
+def desk(house: House) -> Iterator[Desk]:
+    """A desk with something on every page: what waits, a flood, a decision, a bulk job, a delivery."""
+    with seated(house) as made:
+        first, second, _ = made.held(("satu", "dua", "tiga"))
+        for city in ("Bandung", "Medan", "Surabaya"):
+            made.take(f"{BAD} {ALIKE}{city}", name=f"pembaca {city}")
+        made.judge()
+        with house.db.transaction() as session:
+            rani = session.get_one(Moderator, made.people["rani"])
+            rani.role = "administrator"  # sees the sites' pages, too
+            endpoints.set_endpoint(session, session.merge(made.site), "http://127.0.0.1:9/hook", utcnow())
+            for comment_id, action, reason in ((first, "reject", "SPAM"), (second, "approve", None)):
+                comment = session.get_one(Comment, comment_id)
+                decisions.decide(
+                    session,
+                    comment,
+                    action,
+                    Decider(rani),
+                    seen_version=comment.version,
+                    now=utcnow(),
+                    reason=reason,
+                )
+        with house.db.transaction() as session:
+            rani = session.get_one(Moderator, made.people["rani"])
+            query = filters.parse("status:held", now=utcnow(), tz=UTC)
+            bulk.start(session, rani, [made.site.id], query, "reject", "SPAM", utcnow())
+        yield made
+
+
+def _pages(desk: Desk) -> dict[str, str]:
+    """Name → path of every page that a person may open."""
+    with desk.house.db.reading() as session:
+        comment = session.query(Comment).where(Comment.campaign_id.is_not(None)).first()
+        delivery = session.query(Delivery).where(Delivery.site_id == desk.site.id).first()
+        demo = sites.demo_site(session)
+        assert comment is not None
+        assert delivery is not None
+        assert demo is not None
+        return {
+            "held": "/queue",
+            "approved": "/queue?tab=approved",
+            "spam": "/queue?tab=spam",
+            "mine": "/queue?tab=mine",
+            "search": "/queue?q=kata",
+            "wrong search": "/queue?q=score:viel",
+            "comment": f"/queue/{comment.id}",
+            "author": f"/authors/{comment.author_id}",
+            "ban": f"/authors/{comment.author_id}/ban",
+            "story": f"/stories/{comment.story_id}",
+            "groups": "/queue/groups",
+            "group": f"/queue/groups/campaign/{comment.campaign_id}",
+            "bulk jobs": "/queue/bulk",
+            "bulk preview": "/queue/bulk?q=status:held",
+            "bulk job": "/queue/bulk/1",
+            "second looks": "/queue/second-looks",
+            "statistics": "/statistics",
+            "account": "/account",
+            "tokens": "/account/tokens",
+            "sites": "/sites",
+            "new site": "/sites/new",
+            "site": f"/sites/{desk.site.id}",
+            "connect": f"/sites/{desk.site.id}/connect",
+            "deliveries": "/deliveries",
+            "delivery": f"/deliveries/{delivery.id}",
+            "nothing there": "/queue/999999",
+            "login": "/login",
+            "demo article": "/demo",
+            "API": "/api/docs",
+        }
+
+
+@pytest.mark.parametrize("language", ["id-ID", "en-GB"])
+def test_no_page_has_a_barrier_that_axe_knows(
+    desk: Desk, language: str, pytestconfig: pytest.Config, subtests: pytest.Subtests
+) -> None:
+    axe = source(Path(pytestconfig.cache.mkdir("axe")))  # type: ignore[union-attr]  # the cache plugin is always on
+    page = desk.window(locale=language)
+    for name, path in _pages(desk).items():
+        if name == "login":
+            page.context.clear_cookies()
+        with subtests.test(page=name):
+            page.emulate_media(color_scheme="light")
+            page.goto(desk.house.base + path)
+            found = violations(page, axe)
+            page.emulate_media(color_scheme="dark")
+            assert found + violations(page, axe, COLOURS) == []

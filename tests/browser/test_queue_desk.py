@@ -1,0 +1,390 @@
+"""The queue as hands and keys meet it: one application, a site of its own for each test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.integration.helpers import BAD
+
+from .axe import source, violations
+from .desk import Desk, House, opened, seated
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[House]:
+    with opened(sqlite_template, tmp_path_factory.mktemp("desk"), chromium) as made:
+        yield made
+
+
+@pytest.fixture
+def desk(house: House) -> Iterator[Desk]:
+    with seated(house) as made:
+        yield made
+
+
+def lit(page: Page) -> str:
+    return page.locator(".card[aria-current]").get_attribute("id") or ""
+
+
+def press(page: Page, *keys: str) -> None:
+    for key in keys:
+        page.keyboard.press(key)
+
+
+def look(page: Page) -> None:
+    """Ask the server now, not in four seconds."""
+    page.evaluate("document.dispatchEvent(new Event('moderation:decided'))")
+
+
+def test_a_whole_shift_by_keys_alone(desk: Desk) -> None:
+    one, two, three = desk.held()
+    page = desk.window()
+    press(page, "j", "k")
+    assert lit(page) == f"c-{one}"
+    press(page, "v")
+    expect(page.locator(f"#c-{one} .words")).to_have_class("words show")
+    press(page, "d", "3")
+    expect(page.locator(f"#c-{one}.is-gone")).to_contain_text("✕ Rejected · Spam")
+    expect(page.locator("#say")).to_contain_text("Told to the site in 10 s.")
+    expect(page.locator(f"#c-{two}")).to_be_focused()
+    press(page, "f")
+    expect(page.locator(f"#c-{two}.is-gone")).to_contain_text("✓ Approved")
+    press(page, "u")
+    expect(page.locator(f"#c-{two}:not(.is-gone)")).to_be_focused()
+    expect(page.locator("#say")).to_contain_text("Undone. The site was not told.")
+    press(page, "u")
+    expect(page.locator(f"#c-{one}:not(.is-gone)")).to_be_focused()
+    press(page, "u")
+    expect(page.locator("#say")).to_contain_text("There is nothing to undo.")
+    press(page, "s", "s")
+    assert lit(page) == f"c-{three}"
+    press(page, "j")
+    expect(page.locator("#more")).to_be_focused()
+    press(page, "/")
+    expect(page.locator("#q")).to_be_focused()
+    press(page, "f")
+    expect(page.locator("#q")).to_have_value("f")
+
+
+def test_one_comment_alone_and_back_to_its_place(desk: Desk) -> None:
+    _, two, three = desk.held()
+    page = desk.window()
+    press(page, "j", "z")
+    page.wait_for_url(f"**/queue/{two}")
+    expect(page.locator("#next")).to_be_visible()
+    press(page, "j")
+    page.wait_for_url(f"**/queue/{three}")
+    expect(page.locator("#previous")).to_be_visible()
+    expect(page.locator("#next")).to_be_hidden()
+    press(page, "k")
+    page.wait_for_url(f"**/queue/{two}")
+    expect(page.locator("#next")).to_be_visible()
+    press(page, "z")
+    page.wait_for_url(f"**/queue#c-{two}")
+    expect(page.locator(f"#c-{two}")).to_be_focused()
+    assert lit(page) == f"c-{two}"
+
+
+@pytest.mark.parametrize("width", [320, 900, 1280])
+def test_a_card_that_is_lit_takes_no_more_room(desk: Desk, width: int) -> None:
+    one, two, _ = desk.held()
+    page = desk.window(width=width)
+    sizes = "() => [...document.querySelectorAll('.card')].map(card => card.getBoundingClientRect().height)"
+    before = page.evaluate(sizes)
+    press(page, "j")
+    assert lit(page) == f"c-{two}"
+    assert page.evaluate(sizes) == before  # else a press on another card would miss what it aimed at
+    page.locator(f"#c-{one} summary.no").click()
+    expect(page.locator(f"#c-{one} details.reject")).to_have_attribute("open", "")
+
+
+def test_digits_and_t_switch_queues(desk: Desk) -> None:
+    desk.held(["satu"])
+    page = desk.window()
+    press(page, "6")
+    page.wait_for_url("**/queue?tab=spam")
+    expect(page.locator("h1")).to_contain_text("Spam")
+    press(page, "t")
+    page.wait_for_url("**/queue?tab=mine")
+    expect(page.locator("h1")).to_contain_text("Mine")
+    press(page, "t")
+    page.wait_for_url("**/queue?tab=held")
+
+
+def test_keys_are_changed_under_help_and_the_hints_follow(desk: Desk) -> None:
+    (one,) = desk.held(["satu"])
+    page = desk.window()
+    press(page, "?")
+    page.fill("#key-approve", "d")
+    page.locator("#remap button.primary").click()
+    expect(page.locator("#remap-wrong")).to_contain_text("Two acts cannot have the same key.")
+    page.fill("#key-approve", "a")
+    page.locator("#remap button.primary").click()
+    expect(page.locator("#keys")).to_be_hidden()
+    expect(page.locator(f"#c-{one} [value=approve] kbd")).to_have_text("a")
+    page.reload()
+    expect(page.locator(f"#c-{one} [value=approve] kbd")).to_have_text("a")
+    press(page, "f")
+    expect(page.locator(f"#c-{one}")).not_to_have_class("is-gone")
+    press(page, "a")
+    expect(page.locator(f"#c-{one}.is-gone")).to_be_visible()
+
+
+def test_who_reads_what_is_seen_and_taken_over_knowingly(desk: Desk) -> None:
+    one, two, _ = desk.held()
+    rani = desk.window("rani")
+    desk.wait_for_claim(one)
+    sari = desk.window("sari")
+    expect(sari.locator(f"#c-{one} [data-presence]")).to_have_text("◉ Rani W. is reading")
+    assert lit(sari) == f"c-{two}"  # the first that nobody reads
+    press(sari, "k")
+    assert lit(sari) == f"c-{two}"  # j and k pass over what others read
+    sari.locator(f"#c-{one} .words").click()
+    sari.locator(f"#c-{one}").focus()
+    press(sari, "f")
+    expect(sari.locator("#say")).to_contain_text("Rani W. is reading this. Take over first.")
+    assert desk.status(one) == "HELD"
+    sari.locator(f"#c-{one} .take button").click()
+    expect(sari.locator("#say")).to_contain_text("This comment is yours now.")
+    # Rani, whose page does not know it yet, decides nothing over Sari's head.
+    press(rani, "f")
+    expect(rani.locator(f"#c-{one}.is-claimed")).to_contain_text("Sari P. is reading")
+    assert desk.status(one) == "HELD"
+    sari.locator(f"#c-{one}").focus()
+    press(sari, "d", "3")
+    expect(sari.locator(f"#c-{one}.is-gone")).to_be_visible()
+    assert desk.status(one) == "REJECTED"
+    look(rani)
+    expect(rani.locator(f"#c-{one}.is-gone")).to_contain_text("by Sari P.")
+    assert rani.locator(".queue > li").count() == 3
+
+
+def test_whoever_moves_on_leaves_the_comment_to_others(desk: Desk) -> None:
+    one, two, _ = desk.held()
+    rani = desk.window("rani")
+    desk.wait_for_claim(one)
+    press(rani, "j")
+    desk.wait_for_claim(two)
+    sari = desk.window("sari")
+    expect(sari.locator(f"#c-{two} [data-presence]")).to_be_visible()
+    expect(sari.locator(f"#c-{one} [data-presence]")).to_be_hidden()
+
+
+def test_of_two_who_decide_at_once_one_wins_and_the_other_is_told(desk: Desk) -> None:
+    (one,) = desk.held(["satu"])
+    first, second = desk.window("rani", script=False), desk.window("sari", script=False)
+    first.locator(f"#c-{one} [value=approve]").click()
+    expect(first.locator("#say")).to_contain_text("✓ Approved.")
+    second.locator(f"#c-{one} summary.no").click()
+    second.locator(f"#c-{one} button[value=SPAM]").click()
+    expect(second.locator("#say")).to_contain_text("Somebody else has decided. Rani W.")
+    expect(second.locator("#say")).to_contain_text("Your choice was not applied.")
+    assert desk.status(one) == "APPROVED"
+
+
+def test_an_edit_while_one_reads_is_shown_and_asked_again(desk: Desk) -> None:
+    (one,) = desk.held(["harga lama"])
+    page = desk.window()
+    desk.edit(one, f"{BAD} harga baru")
+    press(page, "f")
+    lost = page.locator(f"#c-{one}.is-lost")
+    expect(lost).to_contain_text("The author edited this text while you were reading.")
+    expect(lost.locator("del")).to_have_text("lama")
+    expect(lost.locator("ins")).to_have_text("baru")
+    expect(lost).to_be_focused()
+    assert desk.status(one) == "HELD"
+    press(page, "f")
+    expect(page.locator(f"#c-{one}.is-gone")).to_contain_text("✓ Approved")
+    assert desk.status(one) == "APPROVED"
+
+
+def test_what_a_colleague_decides_becomes_a_line_and_nothing_moves(desk: Desk) -> None:
+    one, two, three = desk.held()
+    page = desk.window("rani")
+    before = page.locator(f"#c-{one}").bounding_box()
+    desk.decide(three, "sari", "approve")
+    look(page)
+    expect(page.locator(f"#c-{three}.is-gone")).to_contain_text("by Sari P.")
+    assert page.locator(f"#c-{one}").bounding_box() == before
+    assert lit(page) == f"c-{one}"
+    expect(page.locator("[data-count=held]").first).to_have_text("2")
+    press(page, "j", "j")
+    expect(page.locator("#more")).to_be_focused()  # the line is passed over
+    assert lit(page) == f"c-{two}"
+
+
+def test_several_are_chosen_by_keys_decided_together_and_taken_back(desk: Desk) -> None:
+    ids = desk.held(["satu", "dua", "tiga", "empat"])
+    page = desk.window()
+    expect(page.locator("#bulk")).to_be_hidden()
+    press(page, "x", "j", "j", "Shift+X")
+    expect(page.locator("#picked")).to_have_text("3 selected")
+    expect(page.locator("#bulk")).to_be_visible()
+    expect(page.locator("#bulk a")).to_have_text("All 4 that match…")
+    desk.decide(ids[1], "sari", "approve")
+    page.locator("#bulk summary").click()
+    page.locator("#bulk button[value=SPAM]").click()
+    expect(page.locator("#say")).to_contain_text("2 decided. 1 not: somebody was first.")
+    expect(page.locator("#bulk")).to_be_hidden()
+    for number in (ids[0], ids[2]):
+        expect(page.locator(f"#c-{number}.is-gone")).to_contain_text("✕ Rejected · Spam")
+    expect(page.locator(f"#c-{ids[1]}.is-gone")).to_contain_text("by Sari P.")
+    assert [desk.status(number) for number in ids] == ["REJECTED", "APPROVED", "REJECTED", "HELD"]
+    expect(page.locator("#log li")).to_have_count(2)
+    page.locator("#say button").click()
+    expect(page.locator(".card.is-gone")).to_have_count(1)
+    assert [desk.status(number) for number in ids] == ["HELD", "APPROVED", "HELD", "HELD"]
+
+
+def test_a_question_goes_to_a_senior_who_decides(desk: Desk) -> None:
+    (one,) = desk.held(["ancaman"])
+    sari = desk.window("sari")
+    press(sari, "b")
+    expect(sari.locator("#say")).to_contain_text("Only a senior may ban an author.")
+    press(sari, "e")
+    sari.keyboard.type("Apakah ini ancaman?")
+    press(sari, "Escape")
+    expect(sari.locator(f"#c-{one}")).to_be_focused()
+    press(sari, "e")
+    sari.locator(f"#c-{one} [data-ask=escalated] button").click()
+    expect(sari.locator("#say")).to_contain_text("Handed over to a senior.")
+    expect(sari.locator(f"#c-{one}")).to_contain_text("Apakah ini ancaman?")
+    press(sari, "f")
+    expect(sari.locator("#say")).to_contain_text("There is nothing to decide here now.")
+    assert desk.status(one) == "HELD"
+    budi = desk.window("budi", "/queue?tab=mine")
+    expect(budi.locator(f"#c-{one}")).to_contain_text("Sari P.")
+    press(budi, "d", "2")
+    expect(budi.locator(f"#c-{one}.is-gone")).to_contain_text("✕ Rejected · Abusive")
+    assert desk.status(one) == "REJECTED"
+
+
+def test_a_note_stays_on_the_card_for_colleagues(desk: Desk) -> None:
+    (one,) = desk.held(["satu"])
+    page = desk.window("sari")
+    press(page, "n")
+    page.keyboard.type("Sering emosi, isinya berguna.")
+    page.locator(f"#c-{one} [data-ask=noted] button").click()
+    expect(page.locator("#say")).to_contain_text("The note is kept.")
+    other = desk.window("rani", script=False)
+    expect(other.locator(f"#c-{one} .colleagues")).to_contain_text("Sari P.")
+    expect(other.locator(f"#c-{one} .colleagues")).to_contain_text("Sering emosi, isinya berguna.")
+
+
+def test_b_leads_a_senior_to_the_question_before_a_ban(desk: Desk) -> None:
+    desk.held(["satu"])
+    page = desk.window("budi")
+    press(page, "b")
+    page.wait_for_url("**/authors/*/ban")
+
+
+def test_texts_are_blurred_until_one_looks(desk: Desk) -> None:
+    one, two, _ = desk.held()
+    page = desk.window()
+    with page.expect_response("**/account/preferences"):
+        page.locator("#blur").check()
+    blurred = "id => getComputedStyle(document.querySelector(`#c-${id} .words`)).filter"
+    assert page.evaluate(blurred, two) != "none"
+    page.locator(f"#c-{two} .words").hover()
+    assert page.evaluate(blurred, two) == "none"
+    page.mouse.move(0, 0)
+    page.locator(f"#c-{one}").focus()
+    press(page, "j")
+    press(page, "v")
+    assert page.evaluate(blurred, two) == "none"
+    page.reload()
+    expect(page.locator("#blur")).to_be_checked()
+
+
+def test_the_priority_is_explained_to_pointer_and_keyboard(desk: Desk) -> None:
+    (one,) = desk.held(["satu"])
+    page = desk.window()
+    parts = page.locator(f"#c-{one} .prio dl")
+    expect(parts).to_be_hidden()
+    page.locator(f"#c-{one} .prio summary").hover()
+    expect(parts).to_be_visible()
+    expect(parts).to_contain_text("Risk")
+    page.mouse.move(0, 0)
+    expect(parts).to_be_hidden()
+    page.locator(f"#c-{one} .pick input").focus()
+    press(page, "Tab")
+    expect(parts).to_be_visible()
+
+
+def test_one_card_stands_for_alike_texts_and_leads_to_them_all(desk: Desk) -> None:
+    cities = ["Bekasi", "Depok", "Bogor", "Medan"]
+    for number, city in enumerate(cities):
+        desk.take(f"{BAD} slot gacor malam ini di {city}, modal {number}0rb jadi 2 juta, daftar sekarang", name=city)
+        desk.judge()
+    page = desk.window(script=False)
+    expect(page.locator(".card")).to_have_count(1)
+    expect(page.locator("h1 .count")).to_have_text("4")
+    card = page.locator(".card")
+    expect(card.locator("h2")).to_contain_text("4 alike")
+    card.locator("h2 a").click()
+    page.wait_for_url("**/queue/groups/campaign/*")
+    for city in cities:
+        expect(page.locator("main")).to_contain_text(city)
+
+
+def test_without_javascript_one_searches_pages_decides_and_undoes(desk: Desk) -> None:
+    desk.held([f"nomor {number} kata{chr(97 + number)}" for number in range(21)])
+    page = desk.window(script=False)
+    expect(page.locator(".card")).to_have_count(20)
+    expect(page.locator(".card kbd:visible")).to_have_count(0)
+    page.locator("#more").click()
+    expect(page.locator(".card")).to_have_count(1)
+    page.fill("#q", "katac")
+    page.locator(".filters button").click()
+    expect(page.locator("h1")).to_contain_text("Search results 1")
+    page.locator("summary.no").first.click()
+    page.locator(".card button[value=OFF_TOPIC]").click()
+    expect(page.locator("#say")).to_contain_text("✕ Rejected · Off topic. Told to the site in")
+    expect(page.locator("h1")).to_contain_text("Search results 1")  # the way back leads to the search
+    page.locator("#say button").click()
+    expect(page.locator("#say")).to_contain_text("Undone. The site was not told.")
+    page.goto(f"{desk.house.base}/queue")
+    for box in page.locator(".pick input").all()[:2]:
+        box.check()
+    page.locator("#bulk [value=approve]").click()
+    expect(page.locator("#say")).to_contain_text("2 decided.")
+    page.goto(f"{desk.house.base}/queue?q=katac")
+    page.get_by_text("Save this view…").click()
+    page.fill("#view-name", "Kata c")
+    page.get_by_role("button", name="Save", exact=True).click()
+    expect(page.locator(".views a", has_text="Kata c")).to_have_attribute("aria-current", "true")
+
+
+def test_what_strangers_write_stays_in_its_place(desk: Desk) -> None:
+    tower = "a" + "\u0315\u0300\u0301\u0302\u0303\u0304" * 30
+    desk.take(f"{BAD} \u202e{tower} {'X' * 3000}\u2066", name=tower * 3 + "\u202e")
+    desk.held(["biasa"])
+    page = desk.window(width=320)
+    assert page.evaluate("document.documentElement.scrollWidth") == 320
+    card = page.locator(".card").first
+    assert card.locator(".words").evaluate("node => getComputedStyle(node).unicodeBidi") == "isolate"
+    for place in (".words", ".who"):
+        overflow = card.locator(place).first.evaluate("node => getComputedStyle(node).overflowY")
+        assert overflow in ("hidden", "clip")
+    assert (card.bounding_box() or {"height": 9999})["height"] < 1600  # a long text is folded
+
+
+@pytest.mark.parametrize(("language", "scheme"), [("id", "light"), ("en", "dark")])
+def test_axe_finds_nothing(desk: Desk, language: str, scheme: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    axe = source(tmp_path_factory.getbasetemp().parent)
+    one, two, _ = desk.held()
+    desk.window("sari", f"/queue/{two}")
+    page = desk.window("budi", f"/queue?lang={language}", color_scheme=scheme, reduced_motion="reduce")
+    found = violations(page, axe)
+    press(page, "d")
+    found += violations(page, axe)
+    press(page, "Escape", "x", "?")
+    found += violations(page, axe)
+    for path in (f"/queue/{one}", "/queue?q=satu", "/queue?q=skor:1", "/queue?tab=spam"):
+        page.goto(desk.house.base + path)
+        found += [f"{path} {line}" for line in violations(page, axe)]
+    assert found == []
