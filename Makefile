@@ -3,7 +3,7 @@ BIN = .venv/bin
 # Two processes; tests/conftest.py says which files stay in one of them.
 PYTEST_ARGS = -n 2 --dist loadgroup
 
-.PHONY: help install run test lint format chaos-smoke bench-replay bench-import bench-hostile bench-intake lock clean
+.PHONY: help install run test lint format chaos-smoke chaos-race bench-replay bench-import bench-hostile bench-intake bench-scoring lock clean
 
 help:
 	@echo 'make run           install what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another port)'
@@ -13,9 +13,11 @@ help:
 	@echo 'make lint          ruff and mypy only'
 	@echo 'make format        let ruff put the sources in order'
 	@echo 'make chaos-smoke   kill processes at random under load and count what was lost'
+	@echo 'make chaos-race    let two and thirty-two moderators decide on the same comments in the same moment'
 	@echo 'make bench-replay DATA=FOLDER   send archived comments through the signed webhook and time them'
 	@echo 'make bench-import ROWS=1000000   import that many made-up comments on each database, kill it, resume it, time it'
 	@echo 'make bench-intake   what taking a comment in costs, beside a bare insert and Isso; and whether waiting slows it'
+	@echo 'make bench-scoring [DATA=FOLDER] [ROWS=2000]   what judging costs, beside the package detoxify and the machine'
 	@echo 'make bench-hostile   tell healthy sites beside hostile ones and compare'
 	@echo 'make lock          write deploy/constraints.txt anew from .venv'
 	@echo 'make clean         remove .venv and all caches; the data folder stays'
@@ -45,6 +47,10 @@ chaos-smoke:
 	@sh deploy/install.sh test
 	$(BIN)/python -m bench.chaos_smoke
 
+chaos-race:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.chaos_race
+
 bench-replay:
 	@test -n "$(DATA)" || { echo 'Name the folder with the archived comments: make bench-replay DATA=FOLDER' >&2; exit 2; }
 	@sh deploy/install.sh test
@@ -60,6 +66,10 @@ bench-intake:
 	@.venv-isso/bin/python -m pip --disable-pip-version-check install --quiet isso waitress
 	$(BIN)/python -m bench.intake --isso .venv-isso/bin/python
 	$(BIN)/python -m bench.waiting
+
+bench-scoring:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.scoring --rows $(or $(ROWS),2000) $(if $(DATA),--data "$(DATA)")
 
 bench-hostile:
 	@sh deploy/install.sh test
