@@ -8,8 +8,9 @@ from moderation.db import Base
 from moderation.delivery import models as delivery
 from moderation.health import models as health
 from moderation.policy import models as policy
+from moderation.rescoring import models as rescoring
 from moderation.review import models as review
 from moderation.scoring import models as scoring
 
 metadata = Base.metadata
-ROOMS = (accounts, comments, scoring, policy, review, delivery, archive, alerts, health)
+ROOMS = (accounts, comments, scoring, policy, review, delivery, archive, rescoring, alerts, health)

@@ -17,7 +17,7 @@ LAYERS = [
     {"scoring", "policy", "delivery"},
     {"review"},
     {"pipeline"},
-    {"archive"},
+    {"archive", "rescoring"},
 ]
 """From the ground up; rooms of one layer do not know each other (the ground floor may)."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     CheckConstraint,
     Float,
     ForeignKey,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.orm import Mapped, mapped_column
@@ -52,6 +54,8 @@ class Score(Base):
     reads_as: Mapped[str] = mapped_column(Text, default="")
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict)
     spans: Mapped[list[Any]] = mapped_column(default=list)
+    shadow: Mapped[bool] = mapped_column(Boolean, default=False, server_default=false())
+    """Given by a rescore run or by a scorer that is only tried: it counts when its version is the live one."""
     created_at: Mapped[datetime]
 
 
@@ -117,3 +121,29 @@ class CampaignBand(Base):
     band: Mapped[int] = mapped_column(SmallInteger, primary_key=True)
     site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
     key: Mapped[int] = mapped_column(BigInteger)
+
+
+class Release(Base):
+    """A version of a scorer that is not simply the package's own: another built-in artefact for the whole installation
+    (`site_id` null), or a layer that was learned from one site's decisions (`scorer` is `newsroom`).
+
+    State: `candidate` (offered with its report) → `shadow` (judges live comments, counts for nothing) → `live` →
+    `retired`. At most one is live for a site and scorer; a rollback makes the one before it live again.
+    """
+
+    __tablename__ = "scorer_release"
+    __table_args__ = (UniqueConstraint("scorer", "version", "site_id"), Index("ix_scorer_release_state", "state"))
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"))
+    scorer: Mapped[str] = mapped_column(String(40))
+    version: Mapped[str] = mapped_column(String(80))
+    artefact: Mapped[bytes] = mapped_column(LargeBinary)
+    report: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    state: Mapped[str] = mapped_column(String(10))
+    created_by: Mapped[str] = mapped_column(String(60))
+    created_at: Mapped[datetime]
+    changed_by: Mapped[str] = mapped_column(String(60), default="")
+    changed_at: Mapped[datetime]
+    promoted_at: Mapped[datetime | None]
+    """When it last became live: a rollback finds the one before it by this."""
