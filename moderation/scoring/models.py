@@ -138,7 +138,7 @@ class Release(Base):
     site_id: Mapped[int | None] = mapped_column(ForeignKey("site.id"))
     scorer: Mapped[str] = mapped_column(String(40))
     version: Mapped[str] = mapped_column(String(80))
-    artefact: Mapped[bytes] = mapped_column(LargeBinary)
+    artefact: Mapped[bytes] = mapped_column(LargeBinary, deferred=True)
     report: Mapped[dict[str, Any]] = mapped_column(default=dict)
     state: Mapped[str] = mapped_column(String(10))
     created_by: Mapped[str] = mapped_column(String(60))
@@ -146,4 +146,4 @@ class Release(Base):
     changed_by: Mapped[str] = mapped_column(String(60), default="")
     changed_at: Mapped[datetime]
     promoted_at: Mapped[datetime | None]
-    """When it last became live: a rollback finds the one before it by this."""
+    """When it was last promoted: a rollback finds the one before it by this. None for one that was taken back."""

@@ -1,5 +1,6 @@
 """Which scorers there are, which must judge, and which may follow. Cheap: imports no torch, loads no model unasked."""
 
+from functools import lru_cache
 from pathlib import Path
 
 from moderation.scoring import builtin, detoxify_scorer, weights
@@ -15,6 +16,29 @@ def languages_of_detoxify(data_dir: Path) -> frozenset[str]:
     """ISO 639-1 codes of the active Detoxify weights; empty when there are none or nothing here can run them."""
     active = weights.usable(data_dir)
     return frozenset() if active is None else frozenset(active.languages)
+
+
+def version_of_detoxify(data_dir: Path) -> str | None:
+    """The version that Detoxify's scores carry; None when no weights are active."""
+    active = weights.active(data_dir)
+    return None if active is None else active.sha256[:12]
+
+
+def package_version() -> str | None:
+    """The version of the artefact that came with the package; None when it is missing or damaged.
+
+    Loads it the first time it is asked, and again only when the file has changed.
+    """
+    try:
+        found = builtin.ARTEFACT.stat()
+        return _version_of(builtin.ARTEFACT, found.st_mtime_ns, found.st_size)
+    except (OSError, ScorerError):
+        return None
+
+
+@lru_cache(maxsize=4)
+def _version_of(path: Path, _changed: int, _size: int) -> str:
+    return BuiltinScorer(path).version
 
 
 def available(settings: Settings) -> tuple[str, ...]:
