@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from moderation import dispatch, queues
 from moderation.accounts.models import Site
-from moderation.comments import authors, intake, standings, status, storing, story_rules
+from moderation.comments import authors, intake, status, storing
 from moderation.comments.intake import CommentInput, Taken, TextInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import Database, utcnow
@@ -25,8 +25,8 @@ from moderation.errors import ModerationError, Unavailable
 from moderation.policy import rules
 from moderation.policy import store as policies
 from moderation.policy.document import HOLD, Policy
-from moderation.policy.rules import Facts, Measured, Verdict
-from moderation.review import campaigns, claims, decisions, escalations, evidence, priority, searching
+from moderation.policy.rules import Facts, Verdict
+from moderation.review import campaigns, claims, decisions, escalations, evidence, facts, priority, searching
 from moderation.review.decisions import Decider
 from moderation.review.evidence import Evidence
 from moderation.scoring import normalise, registry, work
@@ -481,53 +481,18 @@ def _facts(
     stored = known.scores.get(comment.id, [])
     failed = tuple(name for name, state in states.items() if state == work.FAILED)
     complete = bool(stored) and not failed and not work.unfinished(states)
-    view = known.views[comment.id]
-    spans = [(span.start, span.end, span.kind, span.detail) for item in stored for span in item.score.spans]
-    domains: dict[str, tuple[tuple[int, int], ...]] = {}
-    for start, end, kind, detail in spans:
-        if kind == "link" and detail:
-            domains[detail.lower()] = (*domains.get(detail.lower(), ()), (start, end))
-    found_links = max((item.score.facts.get("links", 0) for item in stored), default=0)
-    author = session.get(Author, comment.author_id) if comment.author_id else None
-    site = session.get_one(Site, comment.site_id)
-    story = session.get(Story, comment.story_id) if comment.story_id else None
-    return Facts(
-        signals={
-            signal: Measured(
-                value,
-                item.scorer,
-                tuple((span.start, span.end) for span in item.score.spans if span.kind == signal),
-            )
-            for signal, (value, item) in evidence.effective(stored).items()
-        },
-        folded=view.folded,
-        place=view.span,
-        readings=tuple((reading.text, reading.start, reading.end) for reading in view.readings),
-        fold=lambda word: normalise.view(word).folded,
-        links=max(revision.links, found_links),
-        link_spans=tuple((start, end) for start, end, kind, _ in spans if kind == "link"),
-        domains=domains,
-        hidden=max((item.score.facts.get("hidden", 0) for item in stored), default=0),
-        author_keys=_author_keys(comment, author),
-        author_approved=known.approved.get(comment.author_id or 0, 0),
-        flags=tuple(flag for flag in comment.intake_flags.split(",") if flag),
+    return facts.build(
+        session.get_one(Site, comment.site_id),
+        comment,
+        revision,
+        session.get(Story, comment.story_id) if comment.story_id else None,
+        session.get(Author, comment.author_id) if comment.author_id else None,
+        stored,
+        view=known.views[comment.id],
+        now=now,
         scored=complete and not waiting,
-        supported=any(item.score.supported for item in stored),
         failed=failed,
         waiting=waiting,
-        # As it was when the text came: a queue that is slow must not close a story on those who were in time.
-        story_closed=story is not None and story_rules.is_closed(site, story, revision.created_at),
-        premoderated_section=story_rules.premoderated_section(site, story) if story is not None else None,
-        story_premoderated=story is not None and story.premoderated,
-        campaign_order=_ordered(comment, known),
-        author_standing=standings.in_force(author, now) if author is not None else "",
+        approved=known.approved.get(comment.author_id or 0, 0),
+        order=_ordered(comment, known),
     )
-
-
-def _author_keys(comment: Comment, author: Author | None) -> frozenset[str]:
-    keys = {f"name:{comment.author_name}"}
-    if author is not None and author.external_id:
-        keys.add(f"id:{author.external_id}")
-    if author is not None and author.email_hash:
-        keys.add(f"email_hash:{author.email_hash}")
-    return frozenset(keys)

@@ -28,6 +28,11 @@ class Evidence:
 
 def effective(stored: Sequence[StoredScore]) -> dict[str, tuple[float, StoredScore]]:
     """Signal → value and the score it is from. A scorer that does not speak the language only counts for spam."""
+    if len(stored) == 1:  # the usual case, and a million times when the archive is judged again
+        item = stored[0]
+        measured = item.score.signals.items()
+        spoken = item.score.supported
+        return {signal: (value, item) for signal, value in measured if spoken or signal == "spam"}
     order = {name: rank for rank, name in enumerate(PREFERENCE)}
     found: dict[str, tuple[float, StoredScore]] = {}
     for item in sorted(stored, key=lambda item: order.get(item.scorer, len(order))):
