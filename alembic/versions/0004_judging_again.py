@@ -78,7 +78,9 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("updated_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(["draft_id"], ["policy_draft.id"], name=op.f("fk_rescore_run_draft_id")),
+        sa.ForeignKeyConstraint(
+            ["draft_id"], ["policy_draft.id"], name=op.f("fk_rescore_run_draft_id"), ondelete="SET NULL"
+        ),
         sa.ForeignKeyConstraint(["moderator_id"], ["moderator.id"], name=op.f("fk_rescore_run_moderator_id")),
         sa.ForeignKeyConstraint(["site_id"], ["site.id"], name=op.f("fk_rescore_run_site_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_rescore_run")),

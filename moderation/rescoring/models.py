@@ -41,7 +41,7 @@ class RescoreRun(Base):
     version: Mapped[str] = mapped_column(String(80))
     policy_version: Mapped[int]
     """The live policy when it began; with `draft_id`, the one that the draft is compared with."""
-    draft_id: Mapped[int | None] = mapped_column(ForeignKey("policy_draft.id"))
+    draft_id: Mapped[int | None] = mapped_column(ForeignKey("policy_draft.id", ondelete="SET NULL"))
     document: Mapped[dict[str, Any]]
     """The policy that judges the new scores, as it stood when the run began: a draft may be edited meanwhile."""
     state: Mapped[str] = mapped_column(String(10))
