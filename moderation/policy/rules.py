@@ -1,6 +1,7 @@
 """From what is known of a comment to a verdict: pure functions over values. All rules run, every reason is kept."""
 
 import re
+import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -230,4 +231,21 @@ def _campaign_reasons(facts: Facts) -> list[Reason]:
 @lru_cache(maxsize=256)
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str] | None:
     parts = sorted({re.escape(word.strip()) for word in words if word.strip()}, key=len, reverse=True)
-    return re.compile(rf"(?<!\w)(?:{'|'.join(parts)})(?!\w)") if parts else None
+    if not parts:
+        return None
+    mark = _mark()
+    return re.compile(rf"(?<!\w)(?<!{mark})(?:{'|'.join(parts)})(?!\w)(?!{mark})")
+
+
+@lru_cache(maxsize=1)
+def _mark() -> str:
+    """The marks that some scripts write their vowels with, as a class for a pattern: part of a word, though `\\w`
+    leaves them out. No mark but variation selectors lies beyond these planes."""
+    ranges: list[list[int]] = []
+    for code in range(0x300, 0x20000):
+        if unicodedata.category(chr(code))[0] == "M":
+            if ranges and ranges[-1][1] == code - 1:
+                ranges[-1][1] = code
+            else:
+                ranges.append([code, code])
+    return "[" + "".join(f"{chr(low)}-{chr(high)}" for low, high in ranges) + "]"

@@ -224,3 +224,9 @@ def test_what_was_ordered_for_newcomers_of_a_campaign_is_done_in_every_mode(mode
     assert judge(policy, Facts(campaign_order="hold")).action == "hold"
     assert codes(policy, Facts(campaign_order="hold"))[0] == "campaign_order"
     assert "campaign_order" not in codes(policy, Facts())
+
+
+def test_a_listed_word_is_whole_in_scripts_that_write_vowels_as_marks_too() -> None:
+    listed = parse({"word_lists": [{"name": "x", "words": ["क", "slot"]}]})
+    assert codes(listed, Facts(folded="क slot")) == ["word_list", "word_list"]
+    assert codes(listed, Facts(folded="कित slotि")) == []
