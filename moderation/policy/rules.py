@@ -230,11 +230,13 @@ def _campaign_reasons(facts: Facts) -> list[Reason]:
 
 @lru_cache(maxsize=256)
 def _pattern(words: tuple[str, ...]) -> re.Pattern[str] | None:
-    parts = sorted({re.escape(word.strip()) for word in words if word.strip()}, key=len, reverse=True)
-    if not parts:
+    listed = sorted({word.strip() for word in words if word.strip()}, key=len, reverse=True)
+    if not listed:
         return None
+    first = "".join(sorted({re.escape(word[0]) for word in listed}))  # looked at first: most places are no beginning
     mark = _mark()
-    return re.compile(rf"(?<!\w)(?<!{mark})(?:{'|'.join(parts)})(?!\w)(?!{mark})")
+    either = "|".join(map(re.escape, listed))
+    return re.compile(rf"(?<!\w)(?=[{first}])(?<!{mark})(?:{either})(?!\w)(?!{mark})")
 
 
 @lru_cache(maxsize=1)
