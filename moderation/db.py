@@ -14,7 +14,7 @@ from typing import Any, cast
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
-from sqlalchemy.exc import DBAPIError, DisconnectionError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -146,6 +146,55 @@ def insert_many(session: Session, statements: Mapping[str, sa.Insert], rows: Seq
     """Insert `rows` by what `inserts` made."""
     connection = session.connection()
     connection.execute(statements[connection.dialect.name], rows)
+
+
+def insert_fast(
+    connection: sa.Connection,
+    table: sa.Table,
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+) -> None:
+    """Insert many rows by the driver's own quickest way; their values are as the database keeps them, JSON as text.
+
+    Raises IntegrityError and OperationalError of SQLAlchemy, as its own statements do.
+    """
+    if not rows:
+        return
+    names = ", ".join(columns)
+    if connection.dialect.name == "sqlite":
+        statement = f"INSERT INTO {table.name} ({names}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608 our own
+        connection.exec_driver_sql(statement, list(rows))
+        return
+    statement = f"COPY {table.name} ({names}) FROM STDIN"
+    driver: Any = connection.dialect.loaded_dbapi
+    try:
+        cursor: Any = connection.connection.cursor()
+        with cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except driver.IntegrityError as error:
+        raise IntegrityError(statement, None, error) from error
+    except driver.OperationalError as error:
+        raise OperationalError(statement, None, error) from error
+
+
+def stamp(connection: sa.Connection, moment: datetime) -> Any:
+    """A moment as `insert_fast` takes it."""
+    if connection.dialect.name == "sqlite":
+        return moment.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "microseconds")
+    return moment
+
+
+def id_among(dialect: str, column: Any, ids: Iterable[int]) -> sa.ColumnElement[bool]:
+    """`column` is one of many ids, which travel as one value."""
+    values = list(ids)
+    if dialect == "sqlite":
+        given = sa.text("SELECT value FROM json_each(:ids)").bindparams(ids=json.dumps(values))
+        return cast("sa.ColumnElement[bool]", column.in_(given))
+    return cast(
+        "sa.ColumnElement[bool]",
+        column == sa.any_(sa.bindparam("ids", values, postgresql.ARRAY(sa.BigInteger), unique=True)),
+    )
 
 
 def listed(session: Session, names: Iterable[str]) -> Any:

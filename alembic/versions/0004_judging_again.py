@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("query", sa.String(length=1000), nullable=False),
         sa.Column("scorer", sa.String(length=40), nullable=False),
         sa.Column("version", sa.String(length=80), nullable=False),
+        sa.Column("device", sa.String(length=10), nullable=False),
         sa.Column("policy_version", sa.Integer(), nullable=False),
         sa.Column("draft_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
         sa.Column("document", sa.JSON(), nullable=False),
@@ -149,6 +150,11 @@ def upgrade() -> None:
         sa.Column("lease_token", sa.String(length=40), nullable=True),
         sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("counts", sa.JSON(), nullable=False),
+        sa.Column("comments", sa.Integer(), nullable=False),
+        sa.Column("scored", sa.Integer(), nullable=False),
+        sa.Column("reused", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(
             ["run_id"], ["rescore_run.id"], name=op.f("fk_rescore_batch_run_id"), ondelete="CASCADE"
         ),

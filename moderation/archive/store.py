@@ -9,12 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Connection, Select, Table, bindparam, func, select, text, update
+from sqlalchemy import Select, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import IntegrityError, OperationalError
 from sqlalchemy.orm import Session
 
 from moderation.accounts import audit
@@ -24,7 +22,7 @@ from moderation.archive.records import Record
 from moderation.comments import authors, intake, status, storing
 from moderation.comments.intake import AuthorInput
 from moderation.comments.models import Author, Comment, Revision, Story
-from moderation.db import affected
+from moderation.db import affected, insert_fast
 from moderation.errors import Conflict, NotFound
 from moderation.review import priority
 from moderation.review.models import Decision
@@ -102,9 +100,9 @@ def put(session: Session, site_id: int, rows: Sequence[Prepared], *, secret: byt
         revisions.append((number, *row.revision))
         decisions.append((number, *row.decision))
     connection = session.connection()
-    _bulk(connection, COMMENT, _COMMENT_COLUMNS, comments)
-    _bulk(connection, REVISION, _REVISION_COLUMNS, revisions)
-    _bulk(connection, DECISION, _DECISION_COLUMNS, decisions)
+    insert_fast(connection, COMMENT, _COMMENT_COLUMNS, comments)
+    insert_fast(connection, REVISION, _REVISION_COLUMNS, revisions)
+    insert_fast(connection, DECISION, _DECISION_COLUMNS, decisions)
     _adopt(session, site_id, {name: there[name] for name in fresh})
     return counts
 
@@ -261,30 +259,6 @@ def _sqlite_stamp(moment: datetime) -> str:
 
 def _as_is(moment: datetime) -> datetime:
     return moment
-
-
-def _bulk(connection: Connection, table: Table, columns: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> None:
-    """Insert many rows by the driver's own quickest way. Raises IntegrityError and OperationalError of SQLAlchemy."""
-    if connection.dialect.name == "sqlite":
-        connection.exec_driver_sql(_statement(table, columns), list(rows))
-        return
-    statement = f"COPY {table.name} ({', '.join(columns)}) FROM STDIN"
-    driver: Any = connection.dialect.loaded_dbapi
-    try:
-        cursor: Any = connection.connection.cursor()
-        with cursor, cursor.copy(statement) as copy:
-            for row in rows:
-                copy.write_row(row)
-    except driver.IntegrityError as error:
-        raise IntegrityError(statement, None, error) from error
-    except driver.OperationalError as error:
-        raise OperationalError(statement, None, error) from error
-
-
-@cache
-def _statement(table: Table, columns: Sequence[str]) -> str:
-    places = ", ".join("?" * len(columns))
-    return f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({places})"  # noqa: S608 names of our own tables
 
 
 def _adopt(session: Session, site_id: int, made: Mapping[str, int]) -> None:

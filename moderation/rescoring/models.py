@@ -39,6 +39,8 @@ class RescoreRun(Base):
     """The filter, in the language of the search line; ages in it count from `created_at`."""
     scorer: Mapped[str] = mapped_column(String(40))
     version: Mapped[str] = mapped_column(String(80))
+    device: Mapped[str] = mapped_column(String(10), default="cpu")
+    """Where Detoxify is to run: `cpu` or `cuda`. A worker whose machine has no such device leaves the run to others."""
     policy_version: Mapped[int]
     """The live policy when it began; with `draft_id`, the one that the draft is compared with."""
     draft_id: Mapped[int | None] = mapped_column(ForeignKey("policy_draft.id", ondelete="SET NULL"))
@@ -69,7 +71,8 @@ class RescoreRun(Base):
 class RescoreBatch(Base):
     """A stretch of a run's comments, after_id < id ≤ until_id, under a worker's lease until its scores are committed.
 
-    `counts` is what the report adds up: written once, in the transaction that stores the scores.
+    `counts` is what the report adds up: written once, in the transaction that stores the scores, as are the other
+    figures. Of `comments`, those that were neither `scored`, nor `reused`, nor `failed` had nothing to be scored.
     """
 
     __tablename__ = "rescore_batch"
@@ -87,14 +90,18 @@ class RescoreBatch(Base):
     lease_token: Mapped[str | None] = mapped_column(String(40))
     lease_until: Mapped[datetime | None]
     counts: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    comments: Mapped[int] = mapped_column(default=0)
+    scored: Mapped[int] = mapped_column(default=0)
+    reused: Mapped[int] = mapped_column(default=0)
+    failed: Mapped[int] = mapped_column(default=0)
+    done_at: Mapped[datetime | None]
 
 
 class RescoreMove(Base):
     """A comment that the new scores would move: `was` → `would` (approve, hold, reject).
 
     `was` is what stands, whoever decided it; `human` what a person decided on this very revision, or None. `signal`,
-    `before` and `after` are those that changed most; `surprise` (0..2) orders the samples. `outcome` is empty until
-    it is applied: then `held`, or why it was left alone.
+    `before` and `after` are what speaks for it, and `surprise` (0..2) orders the samples (rescoring/diff.py).
     """
 
     __tablename__ = "rescore_move"

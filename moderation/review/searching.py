@@ -9,7 +9,6 @@ Both databases part words alike because `filters.words_of` parts them: `search_t
 single spaces between, so that a word, a phrase or a beginning can be looked for in the row itself, too.
 """
 
-import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
@@ -26,8 +25,6 @@ from sqlalchemy import (
     String,
     Table,
     and_,
-    any_,
-    bindparam,
     case,
     delete,
     func,
@@ -45,6 +42,7 @@ from sqlalchemy.orm import Session, aliased
 
 from moderation.comments import status
 from moderation.comments.models import UNINDEXED, Comment, Revision
+from moderation.db import id_among
 from moderation.errors import InvalidInput
 from moderation.policy.models import VerdictRow
 from moderation.review import filters, traits
@@ -386,7 +384,7 @@ def _check(session: Session, scope: _Scope, query: Query, source: _Source | None
     if not ids or (not left and source is not None and source.whole):
         return ids
     wanted = select(Comment.id).where(
-        _among(scope.dialect, Comment.id, ids), *scope.comments(), *_conditions(scope.dialect, left)
+        id_among(scope.dialect, Comment.id, ids), *scope.comments(), *_conditions(scope.dialect, left)
     )
     return session.scalars(wanted).all()
 
@@ -482,17 +480,6 @@ def _limited(session: Session, seconds: float) -> Iterator[None]:
         if getattr(error.orig, "sqlstate", "") != "57014":  # query_canceled
             raise
         raise InvalidInput(TOO_SLOW, field="q") from None
-
-
-def _among(dialect: str, column: Any, ids: Iterable[int]) -> ColumnElement[bool]:
-    """`column` is one of many ids, which travel as one value."""
-    values = list(ids)
-    if dialect == "sqlite":
-        given = text("SELECT value FROM json_each(:ids)").bindparams(ids=json.dumps(values))
-        return cast("ColumnElement[bool]", column.in_(given))
-    return cast(
-        "ColumnElement[bool]", column == any_(bindparam("ids", values, postgresql.ARRAY(BigInteger), unique=True))
-    )
 
 
 def _sources(dialect: str, query: Query) -> list[_Source]:
