@@ -1,5 +1,7 @@
 """How a command opens the house: settings, database, sender. A door's helper."""
 
+from typing import Any
+
 from moderation.db import Database
 from moderation.dispatch import CelerySender
 from moderation.settings import Settings, load
@@ -9,5 +11,7 @@ def opened(*, nudging: bool = False) -> tuple[Settings, Database]:
     """Settings and database of the environment. Raises SettingsError. `nudging`: commits wake the workers."""
     settings = load()
     settings.data_dir.mkdir(parents=True, exist_ok=True)
-    info = {"sender": CelerySender(settings)} if nudging else {}
+    info: dict[str, Any] = {"composition": settings.speakers}
+    if nudging:
+        info["sender"] = CelerySender(settings)
     return settings, Database(settings.database, info=info)

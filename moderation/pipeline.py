@@ -19,6 +19,7 @@ from moderation.accounts.models import Site
 from moderation.comments import authors, intake, status, storing
 from moderation.comments.intake import CommentInput, Taken, TextInput
 from moderation.comments.models import Author, Comment, Revision, Story
+from moderation.composition import Composition
 from moderation.db import Database, utcnow
 from moderation.delivery import outbox
 from moderation.errors import ModerationError, Unavailable
@@ -324,6 +325,7 @@ class Known:
     views: Mapping[int, View]
     joined: campaigns.Joined
     policies: Mapping[int, Policy]
+    composition: Composition
     approved: Mapping[int, int]
     """Author id → comments of theirs that stand approved; of authors whom the site vouches for."""
     around: Sequence[object]
@@ -346,6 +348,7 @@ class Known:
             views=views,
             joined=campaigns.gather(session, comments, folded, now),
             policies={site.id: policies.live(session, site.id) for site in sites},
+            composition=evidence.speakers(session),
             approved=authors.approved_of(session, [author.id for author in writers if author.external_id]),
             around=(*writers, *sites, *stories),
         )
@@ -391,8 +394,8 @@ def judge(
     story = session.get(Story, comment.story_id) if comment.story_id else None
     found = {
         "priority": priority.of(risk, story.comments if story is not None else 0, comment.received_at),
-        "score": max((value for value, _ in evidence.effective(stored).values()), default=0.0),
-        "language": next((item.score.language for item in stored), comment.language),
+        "score": max((value for value, _ in evidence.effective(stored, known.composition).values()), default=0.0),
+        "language": evidence.language(stored) or comment.language,
         "indexed_revision": comment.revision,
     }
     if comment.human_revision == comment.revision:
@@ -409,7 +412,7 @@ def judge(
             seen_version=comment.version,
             now=now,
             reason=order.reason if order and ordered else _machine_reason(verdict),
-            evidence=evidence.gather(row, stored),
+            evidence=evidence.gather(row, stored, known.composition),
             not_scored=verdict.not_scored,
             found=found,
         )
@@ -495,4 +498,5 @@ def _facts(
         waiting=waiting,
         approved=known.approved.get(comment.author_id or 0, 0),
         order=_ordered(comment, known),
+        composition=known.composition,
     )

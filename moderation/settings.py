@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from moderation import composition
+from moderation.composition import Composition
 from moderation.errors import SettingsError
 
 SCORER_CHOICES = ("auto", "builtin", "detoxify", "off")
@@ -23,6 +25,19 @@ def _int(low: int, high: int) -> Callable[[str], int]:
         if not low <= int(text) <= high:
             raise ValueError(f"must lie between {low} and {high}")
         return int(text)
+
+    return parse
+
+
+def _float(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ValueError("is not a number") from None
+        if not low <= number <= high:  # NaN fails, too
+            raise ValueError(f"must lie between {low:g} and {high:g}")
+        return number
 
     return parse
 
@@ -175,6 +190,11 @@ class Settings:
     delivery_timeout: int = setting(10, _int(1, 60), "Total seconds that one delivery may take.")
     grace_seconds: int = setting(10, _int(0, 3600), "Seconds before a new site is told of a person's decision.")
     scorer: str = setting("auto", _choice(*SCORER_CHOICES), "Which scorer judges: auto, builtin, detoxify or off.")
+    composition: Composition = setting(
+        composition.USUAL,
+        composition.parse,
+        "Which scorer speaks for which language and signal, `id:*=newsroom,builtin; *:spam=builtin`; see scorers.md.",
+    )
     detoxify_runtime: str = setting(
         "auto",
         _choice(*DETOXIFY_RUNTIMES),
@@ -183,6 +203,12 @@ class Settings:
     detoxify_threads: int = setting(0, _int(0, 256), "Threads of a Detoxify worker; 0: one per core, one with torch.")
     score_deadline: int = setting(60, _int(1, 3600), "Seconds after which an unjudged comment goes to the queue.")
     sweep_seconds: int = setting(2, _int(1, 300), "Seconds between two sweeps for work whose nudge was lost.")
+    rescore_yield_seconds: float = setting(
+        2.0, _float(0.1, 3600), "Rescoring gives way while a live comment waits longer than this for its judgement."
+    )
+    rescore_slow_ms: int = setting(
+        200, _int(1, 60_000), "Rescoring gives way while the database takes longer than this for a small write."
+    )
     form_flood_seconds: int = setting(15, _int(0, 3600), "Seconds between two form comments of one address or e-mail.")
     form_site_per_minute: int = setting(600, _int(1, 100_000), "Form comments that one site takes in a minute.")
     form_min_seconds: int = setting(2, _int(0, 600), "A form sent faster than this is held.")
@@ -210,6 +236,13 @@ class Settings:
     def embedded(self) -> bool:
         """True when nudges travel through files: one machine, no broker."""
         return self.broker_url == "" or self.broker_url.startswith("filesystem://")
+
+    @property
+    def speakers(self) -> Composition:
+        """Who speaks for what: the composition. Where Detoxify alone is wanted, spam is all that others speak for."""
+        if self.scorer != "detoxify":
+            return self.composition
+        return Composition((*self.composition.parts[:-1], *composition.DETOXIFY_ALONE.parts))
 
     @property
     def database(self) -> str:

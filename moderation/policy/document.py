@@ -56,8 +56,12 @@ class Policy:
     blocked_domains: frozenset[str] = frozenset()
 
     def band(self, scorer: str, signal: str) -> Band | None:
-        """The marks of a signal as `scorer` measures it: scorers are calibrated differently."""
-        return self.bands.get(scorer, {}).get(signal)
+        """The marks of a signal as `scorer` measures it: scorers are calibrated differently.
+
+        A newsroom layer moves what the built-in says, and is held to the built-in's marks where it has none.
+        """
+        found = self.bands.get(scorer, {}).get(signal)
+        return self.band("builtin", signal) if found is None and scorer == "newsroom" else found
 
 
 def parse(document: Mapping[str, Any], version: int = 0) -> Policy:

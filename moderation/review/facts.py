@@ -7,11 +7,13 @@ from datetime import datetime
 from moderation.accounts.models import Site
 from moderation.comments import standings, story_rules
 from moderation.comments.models import Author, Comment, Revision, Story
+from moderation.composition import USUAL, Composition
 from moderation.policy.rules import Facts, Measured
 from moderation.review import evidence
 from moderation.scoring import normalise
 from moderation.scoring.normalise import View
 from moderation.scoring.store import StoredScore
+from moderation.signals import SPAM
 
 Places = tuple[tuple[int, int], ...]
 
@@ -31,13 +33,16 @@ def build(
     waiting: bool = False,
     approved: int = 0,
     order: str = "",
+    composition: Composition = USUAL,
 ) -> Facts:
     """The facts of a comment's `revision`. Rows of a query that have the same columns may stand for the entities.
 
     `view`: that of the text; None where no word list is asked. `scored`: every required scorer has judged it; `failed`:
     those that gave up; `waiting`: its deadline is over. `approved`: comments of the author that stand approved;
-    `order`: what a person ordered for newcomers of its campaign.
+    `order`: what a person ordered for newcomers of its campaign; `composition`: which scorer speaks for what. A
+    language is supported when somebody who may speak for it says more of it than whether it is spam.
     """
+    measured = evidence.effective(stored, composition)
     spans = [(span.start, span.end, span.kind, span.detail) for item in stored for span in item.score.spans]
     domains: dict[str, Places] = {}
     for start, end, kind, detail in spans:
@@ -51,7 +56,7 @@ def build(
                 item.scorer,
                 tuple((span.start, span.end) for span in item.score.spans if span.kind == signal),
             )
-            for signal, (value, item) in evidence.effective(stored).items()
+            for signal, (value, item) in measured.items()
         },
         folded="" if view is None else view.folded,
         place=_nowhere if view is None else view.span,
@@ -65,7 +70,7 @@ def build(
         author_approved=approved,
         flags=tuple(flag for flag in comment.intake_flags.split(",") if flag),
         scored=scored,
-        supported=any(item.score.supported for item in stored),
+        supported=any(signal != SPAM for signal in measured),
         failed=failed,
         waiting=waiting,
         # As it was when the text came: a queue that is slow must not close a story on those who were in time.

@@ -12,7 +12,7 @@ single spaces between, so that a word, a phrase or a beginning can be looked for
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from typing import Any, cast
 
@@ -42,18 +42,21 @@ from sqlalchemy.orm import Session, aliased
 
 from moderation.comments import status
 from moderation.comments.models import UNINDEXED, Comment, Revision
+from moderation.composition import ANY, SCORERS, Composition, Part
 from moderation.db import id_among
 from moderation.errors import InvalidInput
 from moderation.policy.models import VerdictRow
+from moderation.review import evidence as evidences
 from moderation.review import filters, traits
 from moderation.review.decisions import REASONS
-from moderation.review.evidence import PREFERENCE
 from moderation.review.filters import Author, Bound, Condition, Facet, Moment, Numbered, OneOf, Query, Words
 from moderation.review.models import Decision, SearchText, Trait
 from moderation.scoring import evidence, normalise
+from moderation.scoring import store as scores
 from moderation.scoring.models import Score
 from moderation.scoring.normalise import View
 from moderation.scoring.scorer import Span
+from moderation.signals import SIGNALS, SPAM
 
 PAGE = 20
 """Comments of one page."""
@@ -120,6 +123,12 @@ class _Scope:
     sites: tuple[int, ...]
     low: int | None = None
     high: int | None = None
+    signals: Mapping[str, Any] = field(default_factory=dict)
+    """What is measured of the signals that the query bounds, as SQL."""
+
+    def measured(self, name: str) -> Any:
+        """The number that a bound is about."""
+        return self.signals[name] if name in self.signals else getattr(Comment, name)
 
     def within(self, column: Any) -> ColumnElement[bool]:
         return and_(
@@ -170,7 +179,7 @@ def page(session: Session, site_ids: Sequence[int], query: Query, *, after: int 
 
 
 def _page(session: Session, scope: _Scope, query: Query, after: int | None) -> Found:
-    sources = _sources(scope.dialect, query)
+    sources = _sources(scope, query)
     probed = _probe(session, scope, query, sources)
     if probed.ids is not None:
         ids = sorted(_check(session, scope, query, probed.source, probed.ids), reverse=True)
@@ -203,7 +212,7 @@ def matching(
 
 
 def _matching(session: Session, scope: _Scope, query: Query, limit: int) -> list[int]:
-    sources = _sources(scope.dialect, query)
+    sources = _sources(scope, query)
     probed = _probe(session, scope, query, sources)
     found: list[int] = []
     if probed.ids is not None:
@@ -213,7 +222,7 @@ def _matching(session: Session, scope: _Scope, query: Query, limit: int) -> list
             if len(found) >= limit:
                 break
         return found[:limit]
-    matches = _matches(scope.dialect, query, sources, Comment.id)
+    matches = _matches(scope, query, sources, Comment.id)
     for window in _windows(scope, newest_first=False):
         found += session.scalars(matches(window).order_by(Comment.id).limit(limit - len(found)))
         if len(found) == limit:
@@ -242,12 +251,12 @@ def count(
 
 
 def _count(session: Session, scope: _Scope, query: Query, cap: int) -> int:
-    sources = _sources(scope.dialect, query)
+    sources = _sources(scope, query)
     probed = _probe(session, scope, query, sources)
     if probed.ids is not None:
         return min(len(_check(session, scope, query, probed.source, probed.ids)), cap + 1)
     total = 0
-    matches = _matches(scope.dialect, query, sources, func.count())
+    matches = _matches(scope, query, sources, func.count())
     for window in _windows(_bounded(session, scope), newest_first=True):
         total += session.scalar(matches(window)) or 0
         if total > cap:
@@ -352,7 +361,10 @@ def _scope(session: Session, site_ids: Sequence[int], query: Query) -> _Scope:
     for condition in query.conditions:
         if isinstance(condition, Numbered) and condition.name == "site" and not condition.negated:
             sites &= set(condition.ids)
-    return _Scope(session.get_bind().dialect.name, tuple(sorted(sites)))
+    bound = {item.name for item in query.conditions if isinstance(item, Bound) and item.name in SIGNALS}
+    counting, speakers = scores.counting(session) if bound else None, evidences.speakers(session)
+    signals = {name: _signal(name, speakers, counting) for name in bound if counting is not None}
+    return _Scope(session.get_bind().dialect.name, tuple(sorted(sites)), signals=signals)
 
 
 def _bounded(session: Session, scope: _Scope) -> _Scope:
@@ -384,7 +396,7 @@ def _check(session: Session, scope: _Scope, query: Query, source: _Source | None
     if not ids or (not left and source is not None and source.whole):
         return ids
     wanted = select(Comment.id).where(
-        id_among(scope.dialect, Comment.id, ids), *scope.comments(), *_conditions(scope.dialect, left)
+        id_among(scope.dialect, Comment.id, ids), *scope.comments(), *_conditions(scope, left)
     )
     return session.scalars(wanted).all()
 
@@ -399,7 +411,7 @@ def _down(
     """
     found: list[int] = []
     began = time.monotonic()
-    matches = _matches(scope.dialect, query, sources, Comment.id)
+    matches = _matches(scope, query, sources, Comment.id)
     for window in _windows(_bounded(session, scope), newest_first=True):
         found += session.scalars(matches(window).order_by(Comment.id.desc()).limit(need - len(found)))
         if len(found) >= need:
@@ -426,12 +438,12 @@ def _windows(scope: _Scope, *, newest_first: bool) -> Iterator[_Scope]:
             size = max(FIRST_WINDOW, size // 2)
 
 
-def _matches(dialect: str, query: Query, sources: Sequence[_Source], what: Any) -> Callable[[_Scope], Select[Any]]:
+def _matches(scope: _Scope, query: Query, sources: Sequence[_Source], what: Any) -> Callable[[_Scope], Select[Any]]:
     """`what` of the comments of a window that match; the first index of another table, if there is one, is asked for
     its ids there."""
     beside = next((source for source in sources if source.beside), None)
     left = [item for item in query.conditions if beside is None or item not in beside.covers]
-    wanted = select(what).select_from(Comment).where(*_conditions(dialect, left))
+    wanted = select(what).select_from(Comment).where(*_conditions(scope, left))
 
     def within(window: _Scope) -> Select[Any]:
         found = wanted.where(*window.comments())
@@ -482,7 +494,7 @@ def _limited(session: Session, seconds: float) -> Iterator[None]:
         raise InvalidInput(TOO_SLOW, field="q") from None
 
 
-def _sources(dialect: str, query: Query) -> list[_Source]:
+def _sources(scope: _Scope, query: Query) -> list[_Source]:
     """The indexes that can answer a part of the query, the likeliest to have few comments first."""
     wanted = [item for item in query.conditions if not getattr(item, "negated", False)]
     found: list[_Source] = []
@@ -491,13 +503,13 @@ def _sources(dialect: str, query: Query) -> list[_Source]:
             found.append(_Source(_traits(item), frozenset({item}), beside=True))
     for item in wanted:
         if isinstance(item, Author):
-            found.append(_Source(_authors(dialect, item), frozenset({item}), beside=True))
+            found.append(_Source(_authors(scope.dialect, item), frozenset({item}), beside=True))
     for item in wanted:
         column = _own_index(item)
         if column is not None:
             found.append(_Source(_comments(column), frozenset({item})))
     words = [item for item in wanted if isinstance(item, Words)]
-    if words and dialect == "sqlite":
+    if words and scope.dialect == "sqlite":
         # The index knows neither sites nor, letter by letter, what we take for a word: all is checked in the rows.
         found.append(_Source(_fts5(words), frozenset(), whole=False, beside=True, words=True))
     elif words:
@@ -512,7 +524,7 @@ def _sources(dialect: str, query: Query) -> list[_Source]:
         for state in _JUDGED
         if all((state.lower() in item.values) != item.negated for item in kept if isinstance(item, OneOf))
     }
-    moments = [_condition(dialect, item) for item in kept if isinstance(item, Moment)]
+    moments = [_condition(scope, item) for item in kept if isinstance(item, Moment)]
     found.append(_Source(_comments(and_(Comment.status.in_(sorted(held)), *moments)), frozenset(kept)))
     return found
 
@@ -604,17 +616,17 @@ def _says(dialect: str, item: Words) -> ColumnElement[bool]:
     return (func.instr if dialect == "sqlite" else func.strpos)(hay, needle) > 0
 
 
-def _conditions(dialect: str, conditions: Iterable[Condition]) -> list[ColumnElement[bool]]:
-    return [_condition(dialect, item) for item in conditions]
+def _conditions(scope: _Scope, conditions: Iterable[Condition]) -> list[ColumnElement[bool]]:
+    return [_condition(scope, item) for item in conditions]
 
 
-def _condition(dialect: str, item: Condition) -> ColumnElement[bool]:
+def _condition(scope: _Scope, item: Condition) -> ColumnElement[bool]:
     """A condition, asked of the comment itself."""
     if isinstance(item, Bound):
-        return _compared(_measured(item.name), item)
+        return _compared(scope.measured(item.name), item)
     if isinstance(item, Moment):
         return Comment.received_at < item.at if item.name == "before" else Comment.received_at >= item.at
-    found = _holds(dialect, item)
+    found = _holds(scope.dialect, item)
     return ~func.coalesce(found, False) if item.negated else found
 
 
@@ -670,18 +682,33 @@ def _compared(column: Any, item: Bound) -> ColumnElement[bool]:
     return signs[item.sign]
 
 
-def _measured(name: str) -> Any:
-    """The number that a bound is about; a signal as `evidence.effective` takes it from several scorers."""
-    if name in ("score", "reports"):
-        return getattr(Comment, name)
+def _signal(name: str, composition: Composition, counting: tuple[ColumnElement[bool], ColumnElement[int]]) -> Any:
+    """A signal's value as `evidence.effective` takes it from several scorers."""
     column = getattr(Score, name)
-    rank = case(*((Score.scorer == scorer, n) for n, scorer in enumerate(PREFERENCE)), else_=len(PREFERENCE))
-    measured = select(column).where(
-        Score.comment_id == Comment.id, Score.revision == Comment.revision, column.is_not(None)
+    counts, live_first = counting
+    rank = case(
+        *(
+            (Score.language == part.language if part.language != ANY else true(), _rank(part))
+            for part in composition.parts
+            if part.signal in (ANY, name)
+        )
     )
-    if name != "spam":
+    measured = select(column).where(
+        Score.comment_id == Comment.id,
+        Score.revision == Comment.revision,
+        column.is_not(None),
+        counts,
+        rank.is_not(None),
+    )
+    if name != SPAM:
         measured = measured.where(Score.supported.is_(True))
-    return measured.order_by(rank, Score.id.desc()).limit(1).correlate(Comment).scalar_subquery()
+    return measured.order_by(rank, live_first, Score.id.desc()).limit(1).correlate(Comment).scalar_subquery()
+
+
+def _rank(part: Part) -> ColumnElement[Any]:
+    """The place of a score's scorer among those that may speak; null for one that may not."""
+    places = [(Score.scorer == scorer, literal(place)) for place, scorer in enumerate(part.scorers)]
+    return case(*places, (Score.scorer.not_in(SCORERS), literal(len(places))))
 
 
 def _decided(values: Sequence[str]) -> ColumnElement[bool]:

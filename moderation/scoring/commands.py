@@ -48,7 +48,7 @@ def score(source: IO[bytes], name: str, device: str) -> None:
     its number on standard error, the others are scored all the same, and the exit status is 1.
     """
     settings = settings_module.load()
-    named = name or (registry.required_scorers(settings) or (builtin.NAME,))[0]
+    named = name or (detoxify_scorer.NAME if settings.scorer == detoxify_scorer.NAME else builtin.NAME)
     first = registry.make_scorer(named, settings, device=device)
     second = None
     if not name and registry.languages_of_detoxify(settings.data_dir) and settings.scorer == registry.AUTO:

@@ -15,6 +15,12 @@ CODE_VERSION = 2
 """Changes whenever our code gives the same text another score; part of the scorer's version."""
 
 
+def version_of(weights: str, precision: str) -> str:
+    """The version that scores carry: the weights' hash, what the numbers were computed in, and the number of this
+    code."""
+    return f"{weights}.{precision}.{CODE_VERSION}"
+
+
 class DetoxifyScorer:
     """A Detoxify network, judging the languages it was trained on."""
 
@@ -30,7 +36,7 @@ class DetoxifyScorer:
         built-in scorer's head by default)."""
         self._network = network
         self._languages = languages
-        self._version = f"{version}.{network.precision}.{CODE_VERSION}"
+        self._version = version_of(version, network.precision)
         if language_of is None:
             from moderation.scoring.builtin import BuiltinScorer  # the default costs 30 ms only where it is used
 

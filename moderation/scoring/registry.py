@@ -18,10 +18,13 @@ def languages_of_detoxify(data_dir: Path) -> frozenset[str]:
     return frozenset() if active is None else frozenset(active.languages)
 
 
-def version_of_detoxify(data_dir: Path) -> str | None:
-    """The version that Detoxify's scores carry; None when no weights are active."""
+def version_of_detoxify(data_dir: Path, runtime: str) -> str | None:
+    """The version that Detoxify's scores carry on a processor; None when no weights are active."""
     active = weights.active(data_dir)
-    return None if active is None else active.sha256[:12]
+    if active is None:
+        return None
+    precision = active.precision if active.way(runtime) == weights.ONNX else weights.TORCH
+    return detoxify_scorer.version_of(active.sha256[:12], precision)
 
 
 def package_version() -> str | None:
@@ -50,17 +53,20 @@ def available(settings: Settings) -> tuple[str, ...]:
 
 
 def required_scorers(settings: Settings) -> tuple[str, ...]:
-    """Scorers that must have judged (or failed) before the policy looks at a comment; none when scoring is off."""
+    """Scorers that must have judged (or failed) before the policy looks at a comment; none when scoring is off.
+
+    The built-in always judges: nobody else finds spam, or the language.
+    """
     if settings.scorer == OFF:
         return ()
-    return (detoxify_scorer.NAME,) if settings.scorer == detoxify_scorer.NAME else (builtin.NAME,)
+    return (builtin.NAME, detoxify_scorer.NAME) if settings.scorer == detoxify_scorer.NAME else (builtin.NAME,)
 
 
 def follow_up(settings: Settings, result: TextScore) -> str | None:
     """The scorer that should judge as well, now that the first has told the language; None when there is none."""
-    if settings.scorer == AUTO and result.language in languages_of_detoxify(settings.data_dir):
-        return detoxify_scorer.NAME
-    return None
+    if settings.scorer != AUTO or not settings.speakers.speaks(detoxify_scorer.NAME, result.language):
+        return None
+    return detoxify_scorer.NAME if result.language in languages_of_detoxify(settings.data_dir) else None
 
 
 def make_scorer(name: str, settings: Settings, *, device: str = "cpu") -> Scorer:

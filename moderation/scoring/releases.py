@@ -83,7 +83,7 @@ def live_versions(session: Session) -> frozenset[tuple[str, str]]:
 def live_version(session: Session, settings: Settings, scorer: str, site_id: int | None) -> str | None:
     """The version of `scorer` that judges the site's comments; None when it does not judge them."""
     if scorer == detoxify_scorer.NAME:
-        return registry.version_of_detoxify(settings.data_dir)
+        return registry.version_of_detoxify(settings.data_dir, settings.detoxify_runtime)
     for item in serving(session):
         if item.state == LIVE and item.scorer == scorer and item.site_id in (None, site_id):
             return item.version

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from moderation.scoring import detoxify_scorer, registry, weights
+from moderation.scoring import detoxify_torch, registry, weights
 from moderation.scoring.scorer import ScorerError, TextScore
 from moderation.settings import Settings, load
 
@@ -38,7 +38,7 @@ def _install(data_dir: Path, languages: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("choice", "required"),
-    [("off", ()), ("builtin", ("builtin",)), ("auto", ("builtin",)), ("detoxify", ("detoxify",))],
+    [("off", ()), ("builtin", ("builtin",)), ("auto", ("builtin",)), ("detoxify", ("builtin", "detoxify"))],
 )
 def test_the_setting_names_the_scorer_that_must_judge_first(
     settings: Settings, choice: str, required: tuple[str, ...]
@@ -49,7 +49,7 @@ def test_the_setting_names_the_scorer_that_must_judge_first(
 def test_detoxify_follows_where_it_is_installed_and_speaks_the_language(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(detoxify_scorer, "package_installed", lambda: True)
+    monkeypatch.setattr(detoxify_torch, "installed", lambda: True)
     english, indonesian = TextScore({}, "en"), TextScore({}, "id")
     assert registry.follow_up(settings, english) is None
     assert registry.available(settings) == ("builtin",)
@@ -60,7 +60,7 @@ def test_detoxify_follows_where_it_is_installed_and_speaks_the_language(
     assert registry.follow_up(replace(settings, scorer="builtin"), english) is None
     assert registry.available(settings) == ("builtin", "detoxify")
     assert registry.languages_of_detoxify(settings.data_dir) == {"en", "fr"}
-    monkeypatch.setattr(detoxify_scorer, "package_installed", lambda: False)
+    monkeypatch.setattr(detoxify_torch, "installed", lambda: False)
     assert registry.follow_up(settings, english) is None
 
 
