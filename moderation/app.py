@@ -30,6 +30,7 @@ from moderation.delivery.views import api as delivery
 from moderation.dispatch import CelerySender, Sender
 from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
 from moderation.health.views import health
+from moderation.review import campaigns
 from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
 from moderation.review.api_views import queue_api
@@ -53,18 +54,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     """
     settings = settings or load()
     app = Flask(__name__)
-    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes
-    app.config["MAX_FORM_PARTS"] = 50
-    app.extensions["settings"] = settings
-    app.extensions["secret"] = settings.key()
-    app.extensions["likely_sites"] = {}
-    app.extensions["passwords"] = Passwords(fast=settings.test_fast_hash)
-    app.extensions["database"] = Database(
-        settings.database, info={"sender": sender or CelerySender(settings)}, pool_size=settings.web_threads + 2
-    )
-    app.extensions["intake"] = gathered_intake(settings, app.extensions["secret"], app.extensions["database"])
-    app.extensions["verdicts"] = verdict_watch(app.extensions["database"], settings.web_threads)
+    furnish(app, settings, sender=sender)
     if settings.trusted_proxies:
         count = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=count, x_proto=count, x_host=count)  # type: ignore[method-assign]  # Flask's documented way
@@ -107,10 +97,32 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     app.context_processor(_page_context)
     # A macro that is imported without context asks, too.
     app.jinja_env.globals["key_of"] = lambda action: _prefs().keys.get(action, "")
+    app.jinja_env.globals.update(flood_at_once=campaigns.AT_ONCE, flood_hours=campaigns.HOURS)
     app.register_error_handler(ModerationError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
     return app
+
+
+def furnish(app: Flask, settings: Settings, *, sender: Sender | None = None) -> None:
+    """Give `app` what its views work with: settings, the secret, the database and what is shared between requests.
+
+    Routes and templates do not depend on it, so an application can be furnished anew (tests do).
+    """
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = settings.max_body_bytes
+    app.config["MAX_FORM_PARTS"] = 50
+    app.extensions["settings"] = settings
+    app.extensions["secret"] = settings.key()
+    app.extensions["likely_sites"] = {}
+    app.extensions["passwords"] = Passwords(fast=settings.test_fast_hash)
+    app.extensions["database"] = Database(
+        settings.database,
+        info={"sender": sender or CelerySender(settings), "composition": settings.speakers},
+        pool_size=settings.web_threads + 2,
+    )
+    app.extensions["intake"] = gathered_intake(settings, app.extensions["secret"], app.extensions["database"])
+    app.extensions["verdicts"] = verdict_watch(app.extensions["database"], settings.web_threads)
 
 
 def _page_context() -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Templates alone with values made here, and the whole application on SQLite with the demo site."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,12 +13,11 @@ from flask import Flask, render_template
 import moderation
 from moderation import bootstrap, i18n
 from moderation.accounts import preferences
-from moderation.app import create_app
 from moderation.db import Database
 from moderation.review.cards import Card, CardReason, SignalBar
 from moderation.review.marks import Part
 from moderation.settings import Settings, load
-from tests.conftest import Recorder
+from tests.conftest import Recorder, furnished
 
 from .dom import Node, parse
 
@@ -114,7 +113,9 @@ def settings(sqlite_template: Path, tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def app(settings: Settings, db: Database, sender: Recorder) -> Flask:
+def app(settings: Settings, db: Database, sender: Recorder) -> Iterator[Flask]:
     """The application with demo site and administrator."""
     bootstrap.prepare(db, settings)
-    return create_app(settings, sender=sender)
+    application = furnished(settings, sender)
+    yield application
+    application.extensions["database"].dispose()
