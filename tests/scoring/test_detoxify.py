@@ -4,11 +4,15 @@ import os
 import pickle
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from moderation.scoring import weights
+from moderation.scoring.conversion import Wanted
+from moderation.scoring.converter import convert
 from moderation.scoring.detoxify_scorer import DetoxifyScorer
+from moderation.scoring.detoxify_torch import TorchNetwork
 from moderation.scoring.language import Language
 from moderation.scoring.scorer import ScorerError
 from moderation.scoring.weights import WeightsError
@@ -25,15 +29,29 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def scorer(checkpoint: Path) -> DetoxifyScorer:
-    return DetoxifyScorer(checkpoint, language_of=lambda text: ENGLISH, version="abc")
+def network(checkpoint: Path) -> TorchNetwork:
+    return TorchNetwork(checkpoint)
+
+
+@pytest.fixture(scope="module")
+def scorer(network: TorchNetwork) -> DetoxifyScorer:
+    return scorer_of(network)
+
+
+def scorer_of(network: TorchNetwork) -> DetoxifyScorer:
+    return DetoxifyScorer(network, languages=frozenset({"en"}), language_of=lambda text: ENGLISH, version="abc")
+
+
+def install(path: Path, data_dir: Path, *given: str, **more: Any) -> weights.Installed:
+    """Installed for the plain way, in this process: a process of its own takes seconds to load torch."""
+    return weights.install(path, data_dir, *given, wanted=Wanted(precision="none"), convert=convert, **more)[0]
 
 
 def test_scores_carry_the_house_names_of_the_signals(scorer: DetoxifyScorer) -> None:
     (result,) = scorer.score(["you are stupid"])
     assert set(result.signals) == {"toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack"}
     assert all(0.0 <= value <= 1.0 for value in result.signals.values())
-    assert (scorer.name, scorer.version) == ("detoxify", "abc.1")
+    assert (scorer.name, scorer.version) == ("detoxify", "abc.torch.2")
     assert scorer.languages == {"en"}
 
 
@@ -62,12 +80,11 @@ def test_abuse_at_the_end_of_a_long_text_counts_as_it_would_alone(scorer: Detoxi
     assert all(padded.signals[name] >= plain.signals[name] - 1e-3 for name in plain.signals)
 
 
-def test_no_window_of_a_long_text_is_longer_than_the_model_reads(scorer: DetoxifyScorer) -> None:
-    loaded = scorer._loaded
-    windows = [text for text, _ in loaded.windows("the article was good and nice " * 100)]
+def test_no_window_of_a_long_text_is_longer_than_the_model_reads(network: TorchNetwork) -> None:
+    windows = [text for text, _ in network.windows("the article was good and nice " * 100)]
     assert len(windows) > 1
-    lengths = [len(loaded.detoxify.tokenizer(text, verbose=False)["input_ids"]) for text in windows]
-    assert max(lengths) <= loaded.limit
+    lengths = [len(network.detoxify.tokenizer(text, verbose=False)["input_ids"]) for text in windows]
+    assert max(lengths) <= network.limit
 
 
 def test_styled_letters_are_read_plainly(scorer: DetoxifyScorer) -> None:
@@ -76,9 +93,9 @@ def test_styled_letters_are_read_plainly(scorer: DetoxifyScorer) -> None:
     assert styled.reads_as == "you are stupid"
 
 
-def test_a_text_in_a_language_the_weights_do_not_speak_is_not_supported(checkpoint: Path) -> None:
+def test_a_text_in_a_language_the_weights_do_not_speak_is_not_supported(network: TorchNetwork) -> None:
     found = {"selamat pagi": Language("id"), "ok": Language("und"), "hola a todos": Language("es", foreign=True)}
-    scorer = DetoxifyScorer(checkpoint, language_of=found.__getitem__)
+    scorer = DetoxifyScorer(network, languages=frozenset({"en"}), language_of=found.__getitem__, version="abc")
     results = dict(zip(found, scorer.score(list(found)), strict=True))
     assert not results["selamat pagi"].supported
     assert results["selamat pagi"].signals == {}
@@ -87,21 +104,24 @@ def test_a_text_in_a_language_the_weights_do_not_speak_is_not_supported(checkpoi
     assert not results["hola a todos"].supported
 
 
-def test_a_number_that_is_no_probability_is_an_error(scorer: DetoxifyScorer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_number_that_is_no_probability_is_an_error(
+    network: TorchNetwork, scorer: DetoxifyScorer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for value in (float("nan"), 1.5):
-        monkeypatch.setattr(scorer._loaded.detoxify, "predict", lambda texts, v=value: {"toxicity": v})
+        answer = dict.fromkeys(network.facts.classes, value)
+        monkeypatch.setattr(network.detoxify, "predict", lambda texts, found=answer: found)
         with pytest.raises(ScorerError, match="probability"):
             scorer.score(["good article"])
 
 
 def test_a_missing_tensor_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ScorerError, match=r"tensors missing|cannot be built"):
-        DetoxifyScorer(tiny.make(tmp_path, drop="classifier"), language_of=lambda text: ENGLISH)
+        TorchNetwork(tiny.make(tmp_path, drop="classifier"))
 
 
 def test_weights_that_give_every_text_the_same_score_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ScorerError, match="same score"):
-        DetoxifyScorer(tiny.make(tmp_path, flat=True), language_of=lambda text: ENGLISH)
+        TorchNetwork(tiny.make(tmp_path, flat=True))
 
 
 def test_a_vocabulary_that_was_not_found_is_refused(tmp_path: Path) -> None:
@@ -110,7 +130,7 @@ def test_a_vocabulary_that_was_not_found_is_refused(tmp_path: Path) -> None:
         if file.name != "config.json":
             file.unlink()
     with pytest.raises(ScorerError):
-        DetoxifyScorer(path, language_of=lambda text: ENGLISH)
+        TorchNetwork(path)
 
 
 class _Evil:
@@ -129,7 +149,7 @@ def test_a_pickle_that_runs_code_is_refused_and_not_run(tmp_path: Path) -> None:
     (tmp_path / "plain.ckpt").write_bytes(pickle.dumps(content, protocol=2))
     for name in ("torch.ckpt", "plain.ckpt"):
         with pytest.raises(ScorerError):
-            DetoxifyScorer(tmp_path / name, language_of=lambda text: ENGLISH)
+            TorchNetwork(tmp_path / name)
     assert not (tmp_path / "ran").exists()
 
 
@@ -138,19 +158,19 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes)
     path = tmp_path / "x.ckpt"
     path.write_bytes(content)
     with pytest.raises(ScorerError):
-        DetoxifyScorer(path, language_of=lambda text: ENGLISH)
+        TorchNetwork(path)
 
 
 def test_weights_that_name_a_model_of_the_hub_are_refused_with_the_way_out(tmp_path: Path) -> None:
     path = tiny.make(tmp_path, extra={"model_type": "bert-base-uncased"})
     with pytest.raises(ScorerError, match=r"config\.json"):
-        DetoxifyScorer(path, language_of=lambda text: ENGLISH)
+        TorchNetwork(path)
 
 
 def test_weights_that_want_another_class_than_a_known_one_are_refused(tmp_path: Path) -> None:
     path = tiny.make(tmp_path, extra={"model_name": "pipeline"})
     with pytest.raises(ScorerError, match="unknown"):
-        DetoxifyScorer(path, language_of=lambda text: ENGLISH)
+        TorchNetwork(path)
 
 
 def test_a_folder_with_the_vocabulary_beside_the_checkpoint_is_enough(tmp_path: Path) -> None:
@@ -158,7 +178,7 @@ def test_a_folder_with_the_vocabulary_beside_the_checkpoint_is_enough(tmp_path: 
     folder = tmp_path / "given"
     shutil.copytree(path.parent / "base", folder)
     shutil.copy(path, folder)
-    installed = weights.install(folder, tmp_path / "data")
+    installed = install(folder, tmp_path / "data")
     assert installed.kind == "original"
     assert installed.languages == ("en",)
     assert weights.active(tmp_path / "data") == installed
@@ -167,18 +187,18 @@ def test_a_folder_with_the_vocabulary_beside_the_checkpoint_is_enough(tmp_path: 
 
 def test_installed_weights_are_kept_by_their_hash_and_become_active(tmp_path: Path, checkpoint: Path) -> None:
     digest = weights.sha256_of(checkpoint)
-    installed = weights.install(checkpoint, tmp_path, digest.upper(), languages=("en", "id"))
+    installed = install(checkpoint, tmp_path, digest.upper(), languages=("en", "id"))
     assert installed.sha256 == digest
     assert installed.folder == weights.store(tmp_path) / digest
     assert installed.languages == ("en", "id")
     assert weights.active(tmp_path) == installed
-    assert weights.install(checkpoint, tmp_path).sha256 == digest  # again is no error
+    assert install(checkpoint, tmp_path).sha256 == digest  # again is no error
     assert [item.sha256 for item in weights.installed(tmp_path)] == [digest]
 
 
 def test_weights_with_another_hash_are_not_installed(tmp_path: Path, checkpoint: Path) -> None:
     with pytest.raises(WeightsError, match="was expected"):
-        weights.install(checkpoint, tmp_path, "0" * 64)
+        install(checkpoint, tmp_path, "0" * 64)
     assert weights.active(tmp_path) is None
 
 
@@ -186,12 +206,12 @@ def test_weights_that_do_not_load_leave_nothing_behind(tmp_path: Path) -> None:
     bad = tmp_path / "bad.ckpt"
     bad.write_bytes(b"no weights")
     with pytest.raises(ScorerError):
-        weights.install(bad, tmp_path / "data")
+        install(bad, tmp_path / "data")
     assert list(weights.store(tmp_path / "data").iterdir()) == []
 
 
 def test_weights_that_changed_on_disk_are_noticed(tmp_path: Path, checkpoint: Path) -> None:
-    installed = weights.install(checkpoint, tmp_path)
+    installed = install(checkpoint, tmp_path)
     content = bytearray(installed.path.read_bytes())
     content[len(content) // 2] ^= 1
     installed.path.write_bytes(content)
