@@ -5,14 +5,16 @@ SCORING_DETOXIFY = "scoring_detoxify"
 DELIVERY = "delivery"
 HOUSEKEEPING = "housekeeping"
 BULK = "bulk"
+RESCORING = "rescoring"
 
-QUEUES: tuple[str, ...] = (SCORING, SCORING_DETOXIFY, DELIVERY, HOUSEKEEPING, BULK)
+QUEUES: tuple[str, ...] = (SCORING, SCORING_DETOXIFY, DELIVERY, HOUSEKEEPING, BULK, RESCORING)
 
 TASK_SCORE = "workers.scoring.score_due"
 TASK_SCORE_DETOXIFY = "workers.scoring.score_due_detoxify"
 TASK_DELIVER = "workers.delivery.deliver_due"
 TASK_HOUSEKEEPING = "workers.housekeeping.sweep"
 TASK_BULK = "workers.bulk.work_due"
+TASK_RESCORE = "workers.rescoring.work_due"
 
 TASK_QUEUES: dict[str, str] = {
     TASK_SCORE: SCORING,
@@ -20,6 +22,7 @@ TASK_QUEUES: dict[str, str] = {
     TASK_DELIVER: DELIVERY,
     TASK_HOUSEKEEPING: HOUSEKEEPING,
     TASK_BULK: BULK,
+    TASK_RESCORE: RESCORING,
 }
 
 SCORER_TASKS: dict[str, str] = {"builtin": TASK_SCORE, "detoxify": TASK_SCORE_DETOXIFY}

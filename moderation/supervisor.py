@@ -98,6 +98,7 @@ def processes(settings: Settings) -> list[Child]:
         _worker(queues.DELIVERY, env, pool="threads", concurrency=4),
         _worker(queues.HOUSEKEEPING, env),
         _worker(queues.BULK, env),
+        _worker(queues.RESCORING, env),
     ]
     if settings.scorer in ("auto", "detoxify") and detoxify_installed(settings):
         found.append(_worker(queues.SCORING_DETOXIFY, env))

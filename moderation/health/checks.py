@@ -13,6 +13,8 @@ from moderation.db import Database, utcnow
 from moderation.delivery import endpoints, outbox
 from moderation.errors import Unavailable
 from moderation.health import store
+from moderation.rescoring.models import RescoreRun
+from moderation.review.bulk import RUNNING
 from moderation.scoring import registry, work
 from moderation.settings import Settings
 
@@ -45,6 +47,7 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
             overdue = outbox.overdue(session, now - timedelta(minutes=5))
             dead = outbox.given_up(session)
             troubled = endpoints.troubled(session)
+            rescoring = session.scalar(select(RescoreRun.id).where(RescoreRun.state == RUNNING).limit(1)) is not None
     except Unavailable as error:
         return [Finding(error.message, "Start it, or look at MODERATION_DATABASE_URL.", True)]
     found = []
@@ -64,6 +67,9 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
     if ages.get("bulk", STALE + 1) > STALE:
         remedy = "Start the worker of the queue `bulk` and read its log."
         found.append(Finding("No sign of life of bulk: bulk jobs stand still.", remedy, False))
+    if rescoring and ages.get("rescoring", STALE + 1) > STALE:
+        remedy = "Start the worker of the queue `rescoring` and read its log."
+        found.append(Finding("No sign of life of rescoring: rescore runs stand still.", remedy, False))
     if stuck:
         found.append(Finding(f"{stuck} comments are past their deadline.", "Look at the housekeeping worker.", False))
     if overdue:

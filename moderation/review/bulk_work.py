@@ -17,7 +17,6 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from moderation import queues
 from moderation.accounts import moderators
 from moderation.accounts.models import Moderator
 from moderation.comments import status
@@ -29,7 +28,7 @@ from moderation.review.bulk import CONFLICT, DECIDED, DONE, FAILED, RUNNING, SAM
 from moderation.review.decisions import Decider
 from moderation.review.filters import Bound, Condition, OneOf, Query
 from moderation.review.models import BulkItem, BulkJob, Decision
-from moderation.scoring import work
+from moderation.scoring import live
 
 log = logging.getLogger(__name__)
 
@@ -43,9 +42,6 @@ everybody who writes waits for it, and to take a comment in and judge it are som
 REST, QUIET_REST = 5.0, 0.1
 """After a batch the machine is left to others for so many times as long as it took. A comment that comes in waits for
 a batch with a chance of one in six, and then for half of it: a few milliseconds on average."""
-
-QUIET = timedelta(seconds=3)
-"""So long no comment has come when it is quiet."""
 
 LOOKED_FOR = 2000
 FRESH = 30.0
@@ -149,7 +145,7 @@ def work_due(db: Database, pace: Pace, now: datetime | None = None) -> Round:
             return _none_due(session, now)
         if pace.gives_way(_patience(session, now)):
             return Round(more=True, wait=GLANCE)
-        aim, rest = (AIM, REST) if _busy(session, now) else (QUIET_AIM, QUIET_REST)
+        aim, rest = (AIM, REST) if live.busy(session, now) else (QUIET_AIM, QUIET_REST)
         began = time.monotonic()
         try:
             turn = _next(session, job, pace)
@@ -186,17 +182,9 @@ def _give_up(session: Session, job_id: int, sentence: str, now: datetime) -> Non
 
 def _patience(session: Session, now: datetime) -> float:
     """For how long live comments go first: some wait to be scored, or one has waited for its judgement for too long."""
-    stuck = and_(Comment.status == status.PENDING, Comment.pending_since < now - STUCK)
-    if session.scalar(select(exists().where(stuck))):
+    if live.waits_longer(session, STUCK, now):
         return LONG_PATIENCE
-    due = any(work.any_due(session, scorer, now) for scorer in queues.SCORER_TASKS)
-    return PATIENCE if due else 0.0
-
-
-def _busy(session: Session, now: datetime) -> bool:
-    """Whether comments come in these days, or rather seconds."""
-    newest = session.scalar(select(Comment.received_at).order_by(Comment.id.desc()).limit(1))
-    return newest is not None and newest > now - QUIET
+    return PATIENCE if live.due(session, now) else 0.0
 
 
 def _next(session: Session, job: BulkJob, pace: Pace) -> _Turn:

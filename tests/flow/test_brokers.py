@@ -38,7 +38,15 @@ def test_the_main_flow_on_postgresql_and_rabbitmq(
     subprocess.run(add_user, env=env, cwd=product.ROOT, check=True, capture_output=True)
 
     lines = procfile()
-    assert lines.keys() == {"web", queues.SCORING, queues.DELIVERY, queues.HOUSEKEEPING, queues.BULK, "beat"}
+    assert lines.keys() == {
+        "web",
+        queues.SCORING,
+        queues.DELIVERY,
+        queues.HOUSEKEEPING,
+        queues.BULK,
+        queues.RESCORING,
+        "beat",
+    }
     for name, line in lines.items():
         family.start(name, line, env)
     family.wait_ready(port)

@@ -292,10 +292,11 @@ def test_children_read_exactly_the_settings_of_their_supervisor(settings: Settin
 
 def test_every_process_class_has_its_own_worker(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(supervisor, "detoxify_installed", lambda _settings: False)
-    assert [child.name for child in processes(settings)] == ["web", "scoring", "delivery", "housekeeping", "bulk"]
+    names = ["web", "scoring", "delivery", "housekeeping", "bulk", "rescoring"]
+    assert [child.name for child in processes(settings)] == names
     monkeypatch.setattr(supervisor, "detoxify_installed", lambda _settings: True)
     assert [child.name for child in processes(settings)][-1] == "scoring_detoxify"
-    assert len(processes(replace(settings, scorer="builtin"))) == 5
+    assert len(processes(replace(settings, scorer="builtin"))) == 6
     for child in processes(settings)[1:]:
         assert child.argv[child.argv.index("-Q") + 1] == child.name
         assert child.env["MODERATION_DATA_DIR"] == str(settings.data_dir)

@@ -1,0 +1,30 @@
+"""What live comments need just now: whoever does work that can wait asks here, and gives way."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import exists, select
+from sqlalchemy.orm import Session
+
+from moderation import queues
+from moderation.comments.models import Comment
+from moderation.comments.status import PENDING
+from moderation.scoring import work
+
+QUIET = timedelta(seconds=3)
+"""So long no comment has come when it is quiet."""
+
+
+def busy(session: Session, now: datetime) -> bool:
+    """Whether comments come in these days, or rather seconds."""
+    newest = session.scalar(select(Comment.received_at).order_by(Comment.id.desc()).limit(1))
+    return newest is not None and newest > now - QUIET
+
+
+def due(session: Session, now: datetime) -> bool:
+    """Whether a scorer could claim something."""
+    return any(work.any_due(session, scorer, now) for scorer in queues.SCORER_TASKS)
+
+
+def waits_longer(session: Session, than: timedelta, now: datetime) -> bool:
+    """Whether a comment has waited longer than this for its judgement."""
+    return bool(session.scalar(select(exists().where(Comment.status == PENDING, Comment.pending_since < now - than))))
