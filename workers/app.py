@@ -12,8 +12,8 @@ from moderation.settings import load
 
 settings = load()
 app = dispatch.make_celery(settings)
-app.conf.imports = ("workers.scoring", "workers.delivery", "workers.housekeeping", "workers.bulk")
-db = Database(settings.database, info={"sender": CelerySender(settings)})
+app.conf.imports = ("workers.scoring", "workers.delivery", "workers.housekeeping", "workers.bulk", "workers.rescoring")
+db = Database(settings.database, info={"sender": CelerySender(settings), "composition": settings.speakers})
 
 watchdog.watch_parent()
 
