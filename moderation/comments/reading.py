@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session, aliased
 from moderation.accounts.models import Site
 from moderation.comments import intake
 from moderation.comments.models import Comment, Revision, Story
+from moderation.comments.status import APPROVED, HELD
 from moderation.errors import InvalidInput
 
 MAX_DEPTH = 10
@@ -257,7 +258,9 @@ def own(session: Session, site: Site, comment_id: int, hash_: str, key: bytes) -
         return None
     revision = intake.current_revision(session, comment)
     text = revision.text if revision is not None else ""
-    return Own(comment.id, comment.status, comment.author_name, text, comment.created_at)
+    # What is held again without a word to anybody (a rescoring) is shown still.
+    seen = APPROVED if comment.status == HELD and comment.shown_next else comment.status
+    return Own(comment.id, seen, comment.author_name, text, comment.created_at)
 
 
 def _columns() -> tuple[Any, ...]:

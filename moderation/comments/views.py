@@ -15,7 +15,7 @@ from moderation.accounts.models import Site
 from moderation.comments import intake, schemas
 from moderation.comments.intake import CommentInput
 from moderation.comments.models import Comment
-from moderation.comments.status import PENDING
+from moderation.comments.status import BY_ACTION, PENDING
 from moderation.db import Database, utcnow
 from moderation.errors import InvalidInput, ModerationError, NotAuthenticated, NotFound, Unavailable
 from moderation.gathering import Gathering
@@ -342,11 +342,13 @@ def taken_body(comment: Comment) -> dict[str, Any]:
 
 
 def state(session: Session, comment: Comment) -> dict[str, Any]:
-    """A comment as it stands, for its site's server."""
+    """A comment as it stands, for its site's server: what only waits to be looked at again stands as before."""
     known = evidence.of_comment(session, comment)
     last = decisions.latest(session, comment.id)
+    said = None if last is None else decisions.told_of(session, last)
     return {
         **taken_body(comment),
+        **({"status": BY_ACTION[said.outward.action]} if said is not None and said.outward else {}),
         "external_id": comment.external_id,
         "version": comment.version,
         "not_scored": comment.not_scored,
@@ -357,11 +359,11 @@ def state(session: Session, comment: Comment) -> dict[str, Any]:
         "scorers": list(known.scorers),
         "policy_version": known.policy_version,
         "decision": None
-        if last is None
+        if last is None or said is None
         else {
             "sequence": last.sequence,
-            "action": last.action,
-            "reason": last.reason,
+            "action": (said.outward or said).action,
+            "reason": (said.outward or said).reason,
             "by": decisions.made_by(last),
             "at": last.created_at,
         },

@@ -48,6 +48,20 @@ _AUDIT = inserts(cast(Table, AuditEntry.__table__))
 
 NOTHING_TO_UNDO = "There is no decision of yours to undo here."
 
+RESCORE = "rescore"
+"""Origin of a hold that only puts a comment before people again (rescoring/applying.py), and of taking that back: the
+site and its readers go on seeing what stood before, until a person decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An action that stands on a comment, with its reason. `outward`: what the site and its readers see meanwhile,
+    where that is not the same: before a quiet hold (RESCORE) something else stood."""
+
+    action: str
+    reason: str | None
+    outward: "Standing | None" = None
+
 
 @dataclass(frozen=True, slots=True)
 class Decider:
@@ -75,8 +89,11 @@ def decide(
     not_scored: bool = False,
     undoes: int | None = None,
     found: Mapping[str, Any] | None = None,
+    outward: Standing | None = None,
 ) -> Decision | None:
     """Decide on `comment` as it stood at `seen_version`; `found` are columns that the judgement sets with it.
+
+    `outward`: what the site and its readers are to see instead (see Standing).
 
     Returns the decision; the earlier one when the same person's same answer came twice; None when the machine finds
     that a person was first, or that the comment is with the seniors. Raises InvalidInput for an unknown action or
@@ -99,7 +116,7 @@ def decide(
     grace = _grace(site, by)
     sequence = comment.sequence + 1
     values: dict[str, Any] = {
-        **_effect(to, by, reason, now),
+        **_effect(to, by, reason, now, outward),
         "sequence": sequence,
         "shown": comment.shown_next if comment.shown_at <= now else comment.shown,
         "shown_at": now + grace,
@@ -124,7 +141,7 @@ def decide(
     if by.moderator is not None:
         _close(session, made, open_ends, by.moderator, {site.id: site}, now)
     decision = made[0][1]
-    tell(session, comment, decision, evidence, now=now, due_at=now + grace)
+    tell(session, comment, decision, evidence, now=now, due_at=now + grace, outward=outward)
     return decision
 
 
@@ -139,12 +156,17 @@ def decide_many(
     seen: Mapping[int, int] | None = None,
     job_id: int | None = None,
     undoes: Mapping[int, int] | None = None,
+    outward: Standing | None = None,
+    quiet: bool = False,
+    priorities: Mapping[int, float] | None = None,
 ) -> dict[int, Decision | Conflict]:
     """Decide on many comments at once, with the effects of `decide`, in some fifteen statements however many they are.
 
     The caller has read and locked them in this transaction, in the order of their ids. `seen`: the versions that a
     person saw, by comment id; None where nobody looked at each. `job_id`: the bulk job that decides. `undoes`: comment
-    id → the decision that this one takes back.
+    id → the decision that this one takes back. `outward`: what the site is to see instead; `quiet`: what the site and
+    its readers see stays just as it is, and the site is told nothing. `priorities`: comment id → its place in the
+    queue from now on.
 
     Returns by comment id the decision, or the Conflict that kept this one from being decided: withdrawn, edited,
     decided by somebody else since it was seen, or (`escalated`) with the seniors. Raises InvalidInput like `decide`.
@@ -179,18 +201,25 @@ def decide_many(
     shown_at = {site_id: now + _grace(site, by) for site_id, site in sites.items()}
     keys = [(comment.id, comment.revision) for comment in free]
     verdicts, stored = policies.latest_verdicts(session, keys), scores.of_revisions(session, keys)
-    known = {comment.id: evidences.gather(verdicts.get(comment.id), stored.get(comment.id, [])) for comment in free}
+    speakers = evidences.speakers(session)
+    known = {
+        comment.id: evidences.gather(verdicts.get(comment.id), stored.get(comment.id, []), speakers) for comment in free
+    }
     values: dict[str, Any] = {
-        **_effect(to, by, reason, now),
+        **_effect(to, by, reason, now, outward),
         "sequence": Comment.sequence + 1,
         "shown": case((Comment.shown_at <= now, Comment.shown_next), else_=Comment.shown),
         "shown_at": case(
             *((Comment.site_id == site_id, literal(at, Comment.shown_at.type)) for site_id, at in shown_at.items())
         ),
     }
+    if quiet:
+        values = {name: value for name, value in values.items() if not name.startswith("shown")}
     if by.moderator is not None:
         values["human_revision"] = Comment.revision
     values |= _placed(to, free)
+    if priorities:
+        values["priority"] = case(dict(priorities), value=Comment.id, else_=Comment.priority)
     if undoes:
         values |= _reopened_many(_reopen(session, free, last))
     open_ends = _open_ends(free, bool(undoes))
@@ -198,7 +227,8 @@ def decide_many(
     made = _record(session, free, action, reason, by, known, now=now, undoes=undoes, job_id=job_id)
     if by.moderator is not None:
         _close(session, made, open_ends, by.moderator, sites, now)
-    _tell_many(session, made, known, shown_at, now)
+    if not quiet:
+        _tell_many(session, made, known, shown_at, now, outward)
     return answers | {comment.id: decision for comment, decision in made}
 
 
@@ -214,17 +244,18 @@ def undo(session: Session, comment: Comment, by: Moderator, *, seen_version: int
     if last is None or last.moderator_id != by.id or last.revision != comment.revision:
         raise InvalidInput(NOTHING_TO_UNDO, field="decision")
     escalations.guard(comment, by)
-    action, reason = _before(session, {comment.id: last})[comment.id]
+    before = _before(session, {comment.id: last})[comment.id]
     opened = _reopen(session, [comment], {comment.id: last}).get(comment.id, Opened())
     made = decide(
         session,
         comment,
-        action,
+        before.action,
         Decider(by),
         seen_version=seen_version,
         now=now,
-        reason=reason,
+        reason=before.reason,
         undoes=last.id,
+        outward=before.outward,
         found={
             "reports": comment.reports + opened.reports,
             "escalated": comment.escalated or opened.escalated,
@@ -260,17 +291,48 @@ def undo_many(
             refused.append(comment)
     answers: dict[int, Decision | Conflict] = {**_conflicts(session, refused, last)}
     before = _before(session, theirs)
-    for action, reason in sorted(set(before.values()), key=str):
-        some = [comment for comment in comments if before.get(comment.id) == (action, reason)]
+    for standing in sorted(set(before.values()), key=str):
+        some = [comment for comment in comments if before.get(comment.id) == standing]
         answers |= decide_many(
             session,
             some,
-            action,
+            standing.action,
             Decider(by),
-            reason=reason,
+            reason=standing.reason,
             now=now,
             job_id=job_id,
             undoes={comment.id: theirs[comment.id].id for comment in some},
+            outward=standing.outward,
+        )
+    return answers
+
+
+def put_back_many(
+    session: Session, comments: Sequence[Comment], of: Mapping[int, int], *, now: datetime
+) -> dict[int, Decision | Conflict]:
+    """Take back quiet holds (RESCORE), comment id → that decision, on comments read and locked like those of
+    `decide_many`: each stands again as before, and the site, which heard of nothing, hears of nothing.
+
+    Returns by comment id the decision that restores it, or the Conflict that says what stands there instead.
+    """
+    last = latest_of(session, [comment.id for comment in comments])
+    ours = {
+        comment.id: last[comment.id]
+        for comment in comments
+        if of.get(comment.id) == (last[comment.id].id if comment.id in last else None)
+        and comment.status == status.HELD
+        and last[comment.id].revision == comment.revision
+    }
+    answers: dict[int, Decision | Conflict] = {
+        **_conflicts(session, [comment for comment in comments if comment.id not in ours], last)
+    }
+    before = _before(session, ours, of_machine=True)
+    for standing in sorted(set(before.values()), key=str):
+        some = [comment for comment in comments if before.get(comment.id) == standing]
+        undoes = {comment.id: ours[comment.id].id for comment in some}
+        by = Decider(origin=RESCORE)
+        answers |= decide_many(
+            session, some, standing.action, by, reason=standing.reason, now=now, undoes=undoes, quiet=True
         )
     return answers
 
@@ -290,6 +352,15 @@ def latest(session: Session, comment_id: int) -> Decision | None:
     return session.scalar(
         select(Decision).where(Decision.comment_id == comment_id).order_by(Decision.sequence.desc()).limit(1)
     )
+
+
+def told_of(session: Session, last: Decision) -> Standing:
+    """A comment's newest decision, with what the site and its readers see meanwhile where that is something else."""
+    outward = None
+    if _is_quiet(last):
+        before = _before(session, {last.comment_id: last})[last.comment_id]
+        outward = before.outward or Standing(before.action, before.reason)
+    return Standing(last.action, last.reason, outward)
 
 
 def made_by(decision: Decision) -> str:
@@ -318,10 +389,11 @@ def tell(
     *,
     now: datetime,
     due_at: datetime,
+    outward: Standing | None = None,
 ) -> None:
-    """Put the comment's full state as `comment.decided` into the outbox."""
+    """Put the comment's full state as `comment.decided` into the outbox; `outward`: with this decision instead."""
     story = session.get(Story, comment.story_id) if comment.story_id else None
-    news = _news(comment, decision, evidence, story, now)
+    news = _news(comment, decision, evidence, story, now, outward)
     _put(session, [news], {comment.site_id: due_at}, now)
 
 
@@ -331,11 +403,12 @@ def _tell_many(
     known: Mapping[int, Evidence],
     due_at: Mapping[int, datetime],
     now: datetime,
+    outward: Standing | None,
 ) -> None:
     wanted = {comment.story_id for comment, _ in made}
     stories = {row.id: row for row in session.scalars(select(Story).where(Story.id.in_(wanted - {None})))}
     news = [
-        _news(comment, decision, known[comment.id], stories.get(comment.story_id or 0), now)
+        _news(comment, decision, known[comment.id], stories.get(comment.story_id or 0), now, outward)
         for comment, decision in made
     ]
     _put(session, news, due_at, now)
@@ -347,8 +420,17 @@ def _put(session: Session, news: Sequence[News], due_at: Mapping[int, datetime],
         dispatch.nudge(session, queues.TASK_DELIVER)
 
 
-def _news(comment: Comment, decision: Decision, evidence: Evidence, story: Story | None, now: datetime) -> News:
+def _news(
+    comment: Comment,
+    decision: Decision,
+    evidence: Evidence,
+    story: Story | None,
+    now: datetime,
+    outward: Standing | None,
+) -> News:
     event_id = outbox.new_event_id()
+    said = outward or Standing(decision.action, decision.reason)
+    state = status.BY_ACTION[said.action] if outward else comment.status
     payload = {
         "type": "comment.decided",
         "timestamp": now.isoformat().replace("+00:00", "Z"),
@@ -359,10 +441,10 @@ def _news(comment: Comment, decision: Decision, evidence: Evidence, story: Story
             "external_id": comment.external_id,
             "story": {"external_id": story.external_id, "url": story.url} if story else None,
             "revision": decision.revision,
-            "status": comment.status,
+            "status": state,
             "decision": {
-                "action": decision.action,
-                "reason": decision.reason,
+                "action": said.action,
+                "reason": said.reason,
                 "by": made_by(decision),
                 "at": decision.created_at.isoformat().replace("+00:00", "Z"),
             },
@@ -382,7 +464,7 @@ def _news(comment: Comment, decision: Decision, evidence: Evidence, story: Story
         comment_id=comment.id,
         sequence=decision.sequence,
         event_id=event_id,
-        told=f"{comment.status}|{decision.revision}|{decision.reason or ''}",
+        told=f"{state}|{decision.revision}|{said.reason or ''}",
         payload=json.dumps(payload, ensure_ascii=False, separators=(",", ":")),
     )
 
@@ -433,12 +515,13 @@ def _grace(site: Site, by: Decider) -> timedelta:
     return timedelta(seconds=site.grace_seconds if by.moderator is not None else 0)
 
 
-def _effect(to: str, by: Decider, reason: str | None, now: datetime) -> dict[str, Any]:
+def _effect(to: str, by: Decider, reason: str | None, now: datetime, outward: Standing | None = None) -> dict[str, Any]:
     """The columns that a decision sets alike on whatever comment."""
+    seen = to if outward is None else status.BY_ACTION[outward.action]
     effect: dict[str, Any] = {
         "decided_at": now,
         "spam": to == status.REJECTED and reason == "SPAM",
-        "shown_next": to == status.APPROVED,
+        "shown_next": seen == status.APPROVED,
     }
     return effect if by.moderator is None else {**effect, "reports": 0, "escalated": False}
 
@@ -533,16 +616,23 @@ def _close(
         second_looks.maybe(session, theirs, site, now)
 
 
-def _before(session: Session, last: Mapping[int, Decision]) -> dict[int, tuple[str, str | None]]:
-    """Comment → action and reason of the decision before its last one; a revision's first state is to be held."""
+def _before(session: Session, last: Mapping[int, Decision], *, of_machine: bool = False) -> dict[int, Standing]:
+    """Comment → what stood before its last decision; a revision's first state is to be held. `of_machine`: it is the
+    machine that will restore it, and that may reject without a reason."""
     earlier = select(Decision).where(Decision.comment_id.in_(last)).order_by(Decision.sequence)
-    found: dict[int, tuple[str, str | None]] = dict.fromkeys(last, ("hold", None))
+    found = dict.fromkeys(last, Standing("hold", None))
     for row in session.scalars(earlier) if last else ():
         newest = last[row.comment_id]
         if row.sequence < newest.sequence and row.revision == newest.revision:
-            # The machine may reject without a reason, a person may not.
-            found[row.comment_id] = (row.action, row.reason or ("OTHER" if row.action == "reject" else None))
+            reason = row.reason or ("OTHER" if row.action == "reject" and not of_machine else None)
+            # A quiet hold has changed nothing outside: what was seen before it is seen still.
+            before = found[row.comment_id]
+            found[row.comment_id] = Standing(row.action, reason, (before.outward or before) if _is_quiet(row) else None)
     return found
+
+
+def _is_quiet(decision: Decision) -> bool:
+    return decision.origin == RESCORE and decision.action == "hold" and decision.undoes is None
 
 
 def _takes_back(comment: Comment, last: Decision, by: Moderator, of: Mapping[int, int] | None) -> bool:

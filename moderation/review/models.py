@@ -26,8 +26,9 @@ class Decision(Base):
     action: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str | None] = mapped_column(String(30))
     origin: Mapped[str] = mapped_column(String(12))
-    """`moderator`, `policy`, `deadline` (not scored in time), `staff` (the site's own people wrote it), `import`, or
-    `campaign` (what a moderator ordered for a campaign's newcomers)."""
+    """`moderator`, `policy`, `deadline` (not scored in time), `staff` (the site's own people wrote it), `import`,
+    `campaign` (what a moderator ordered for a campaign's newcomers), or `rescore` (put before people again, while the
+    site goes on seeing what stood before; or that taken back)."""
     moderator_id: Mapped[int | None] = mapped_column(ForeignKey("moderator.id"))
     undoes: Mapped[int | None] = mapped_column(ForeignKey("decision.id"))
     policy_version: Mapped[int | None]
