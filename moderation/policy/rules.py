@@ -173,14 +173,14 @@ def _signal_reasons(policy: Policy, facts: Facts) -> list[Reason]:
 def _word_reasons(policy: Policy, facts: Facts) -> list[Reason]:
     reasons = []
     for words in policy.word_lists:
-        pattern = _pattern(tuple(facts.fold(word) for word in words.words))
-        if pattern is None:
+        sought = pattern(tuple(facts.fold(word) for word in words.words))
+        if sought is None:
             continue
         found: dict[str, list[tuple[int, int]]] = {}
-        for match in pattern.finditer(facts.folded):
+        for match in sought.finditer(facts.folded):
             found.setdefault(match.group(), []).append(facts.place(match.start(), match.end()))
         for text, start, end in facts.readings:
-            for match in pattern.finditer(text):
+            for match in sought.finditer(text):
                 found.setdefault(match.group(), []).append((start, end))
         reasons += [
             Reason("word_list", words.action, 0.9, detail=word, spans=tuple(spans)) for word, spans in found.items()
@@ -229,7 +229,8 @@ def _campaign_reasons(facts: Facts) -> list[Reason]:
 
 
 @lru_cache(maxsize=256)
-def _pattern(words: tuple[str, ...]) -> re.Pattern[str] | None:
+def pattern(words: tuple[str, ...]) -> re.Pattern[str] | None:
+    """What finds any of these folded words in a folded text; None where no word is listed."""
     listed = sorted({word.strip() for word in words if word.strip()}, key=len, reverse=True)
     if not listed:
         return None
