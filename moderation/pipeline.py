@@ -27,6 +27,7 @@ from moderation.policy import rules
 from moderation.policy import store as policies
 from moderation.policy.document import HOLD, Policy
 from moderation.policy.rules import Facts, Verdict
+from moderation.policy.shadows import Shadows
 from moderation.review import campaigns, claims, decisions, escalations, evidence, facts, priority, searching
 from moderation.review.decisions import Decider
 from moderation.review.evidence import Evidence
@@ -311,6 +312,7 @@ def _judge_ready(session: Session, keys: Sequence[tuple[int, int]], now: datetim
     for comment in ready:
         known_states = states.get((comment.id, comment.revision), {})
         judge(session, comment, known_states, now=now, waiting=waiting, known=known)
+    known.shadows.write(session, now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -325,6 +327,7 @@ class Known:
     views: Mapping[int, View]
     joined: campaigns.Joined
     policies: Mapping[int, Policy]
+    shadows: Shadows
     composition: Composition
     approved: Mapping[int, int]
     """Author id → comments of theirs that stand approved; of authors whom the site vouches for."""
@@ -348,6 +351,7 @@ class Known:
             views=views,
             joined=campaigns.gather(session, comments, folded, now),
             policies={site.id: policies.live(session, site.id) for site in sites},
+            shadows=Shadows.gather(session, [site.id for site in sites]),
             composition=evidence.speakers(session),
             approved=authors.approved_of(session, [author.id for author in writers if author.external_id]),
             around=(*writers, *sites, *stories),
@@ -382,13 +386,20 @@ def judge(
     `waiting`: the deadline has passed and a required scorer has not answered. A comment that a person has decided on
     keeps their decision, one the site withdrew stays withdrawn; the verdict is stored all the same.
     """
-    known = known or Known.gather(session, [comment], now)
+    if known is None:
+        known = Known.gather(session, [comment], now)
+        judge(session, comment, states, now=now, waiting=waiting, known=known)
+        known.shadows.write(session, now)
+        return
     stored = known.scores.get(comment.id, [])
     revision = known.revisions.get(comment.id)
     if revision is None or comment.status == status.WITHDRAWN:
         return
     policy = known.policies[comment.site_id]
-    verdict = rules.judge(policy, _facts(session, comment, revision, known, states, now=now, waiting=waiting))
+    what = _facts(session, comment, revision, known, states, now=now, waiting=waiting)
+    verdict = rules.judge(policy, what)
+    if comment.status == status.PENDING:  # a text counts once for a shadow, as it counted for people
+        known.shadows.judge(comment.site_id, what, verdict.action)
     row = policies.put_verdict(session, comment.id, comment.revision, verdict, now)
     risk = max((reason.weight for reason in verdict.reasons), default=0.0)
     story = session.get(Story, comment.story_id) if comment.story_id else None

@@ -8,6 +8,7 @@ from moderation.alerts.watch import Watch
 from moderation.comments import inbox, intake, status
 from moderation.db import utcnow
 from moderation.health.store import Pulse
+from moderation.policy import drafts
 from moderation.review import claims, searching, statistics, tallies
 from moderation.scoring import campaigns
 from workers.app import app, db, settings
@@ -58,6 +59,7 @@ def sweep() -> None:
             status.repair_fronts(session)
             campaigns.settle(session)
             campaigns.forget_old(session, utcnow())
+            drafts.fold_all(session)
     tallies.fold_all(db)
     _index()
     watch.tick()

@@ -312,6 +312,13 @@ def fold(session: Session, limit: int = FOLD) -> int:
     return len(gone)
 
 
+def fold_all(session: Session, groups: int = 100) -> None:
+    """Fold up to `groups` of them: each round of housekeeping does some."""
+    for _ in range(groups):
+        if not fold(session):
+            return
+
+
 def _open(site_id: int) -> Sequence[Any]:
     return (PolicyDraft.site_id == site_id, PolicyDraft.published_version.is_(None))
 
