@@ -12,6 +12,7 @@ SHARE`: these do not hinder each other; who steers takes it `UPDATE`, and waits 
 import logging
 import secrets
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
@@ -246,9 +247,9 @@ class Worker:
             return None
         if not self._has_found(run) or self._found is None:
             return _Batch(0, run, "", ())
-        left = [number for number in self._found.ids if number > run.cursor]
-        ids = left[: self.size]
-        until = self._found.until if len(left) <= self.size else ids[-1]
+        first = bisect_right(self._found.ids, run.cursor)
+        ids = self._found.ids[first : first + self.size]
+        until = self._found.until if first + self.size >= len(self._found.ids) else ids[-1]
         made = RescoreBatch(run_id=run.id, after_id=run.cursor, until_id=until, attempts=1)
         token = _lease(made, now)
         session.add(made)
