@@ -1,4 +1,7 @@
-"""Rescore runs: judge the archive again, batch after batch, while live comments go first; see rescoring/batches.py."""
+"""Rescore runs: judge the archive again, batch after batch, while live comments go first; see rescoring/batches.py.
+
+And what is applied of their reports (rescoring/apply_work.py), in between.
+"""
 
 import os
 import threading
@@ -7,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from moderation import queues
 from moderation.health.store import Pulse
+from moderation.rescoring import apply_work
 from moderation.rescoring.batches import Worker
 from workers.app import app, db, settings
 
@@ -32,6 +36,7 @@ def _step_back() -> None:
 
 pulse = Pulse("rescoring")
 worker: Worker | None = None
+pace = apply_work.Pace()
 
 
 def _worker() -> Worker:
@@ -49,11 +54,17 @@ def work_due() -> None:
     mine = _worker()
     stop = time.monotonic() + BUDGET
     more = True
+    rested = 0.0
+    applied = apply_work.Round()
     while more and time.monotonic() < stop:
+        if time.monotonic() >= rested:
+            applied = apply_work.work_due(db, pace)
+            rested = time.monotonic() + applied.wait
         done = mine.work_due()
-        more = done.more
+        more = done.more or applied.more
         pulse.beat(db)
-        if more and done.wait:
-            time.sleep(done.wait)
+        wait = done.wait if done.more else rested - time.monotonic()
+        if more and wait > 0:
+            time.sleep(wait)
     if more:
         app.send_task(queues.TASK_RESCORE)

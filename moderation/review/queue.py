@@ -168,11 +168,11 @@ def page(
 
 
 def oldest(session: Session, site_ids: Sequence[int]) -> datetime | None:
-    """When the comment arrived that has waited longest."""
+    """Since when the comment waits that has waited longest: it was held then, seconds after it came, or again later."""
     first = [
-        _by(select(Comment.received_at.label("at")), "ix_comment_held_received")
-        .where(Comment.site_id == site_id, _WAITS)
-        .order_by(Comment.received_at)
+        select(Comment.decided_at.label("at"))
+        .where(Comment.site_id == site_id, *_WAITING, Comment.decided_at.is_not(None))
+        .order_by(Comment.decided_at)
         .limit(1)
         for site_id in site_ids
     ]

@@ -27,6 +27,7 @@ from moderation.comments.models import Comment, Revision
 from moderation.comments.status import STATUSES
 from moderation.db import Database, UtcDateTime
 from moderation.policy.models import VerdictRow
+from moderation.review.decisions import RESCORE
 from moderation.review.models import Decision, Statistic
 
 RECEIVED = "received"
@@ -398,7 +399,7 @@ def judged(history: Iterable[Step]) -> list[Judged]:
     for step in steps:
         if not step.by_person:
             last[step.revision] = step
-            if step.origin in MACHINE:
+            if step.origin in MACHINE or step.origin == RESCORE:
                 machine[step.revision] = step.action
         elif step.undoes is None and step.id not in undone and step.action != HOLD and step.revision not in found:
             before = last.get(step.revision)
@@ -470,7 +471,7 @@ def _waited(item: Judged, came: datetime | None) -> timedelta | None:
     if item.held is None:
         return None
     # What an import brought has an older text; it has waited since the import.
-    since = item.held.at if item.held.origin == "import" or came is None else came
+    since = item.held.at if item.held.origin in ("import", RESCORE) or came is None else came
     return max(item.step.at - since, timedelta(0))
 
 

@@ -289,8 +289,10 @@ def test_a_new_report_is_news_under_reported(db: Database) -> None:
 
 def test_the_oldest_is_of_all_my_sites(db: Database) -> None:
     site_ids = [add_site(db, webhook=False).site.id for _ in range(2)]
-    comments(db, site_ids[0], [{"received_at": NOW}, {"received_at": NOW - timedelta(hours=9), "status": APPROVED}])
-    comments(db, site_ids[1], [{"received_at": NOW - timedelta(hours=2)}, {"received_at": NOW - timedelta(hours=1)}])
+    comments(db, site_ids[0], [{"decided_at": NOW}, {"decided_at": NOW - timedelta(hours=9), "status": APPROVED}])
+    # It came long ago, and waits since it was held.
+    old = {"received_at": NOW - timedelta(days=900), "decided_at": NOW - timedelta(hours=1)}
+    comments(db, site_ids[1], [{"decided_at": NOW - timedelta(hours=2)}, old])
     with db.reading() as session:
         assert queue.oldest(session, site_ids) == NOW - timedelta(hours=2)
         assert queue.oldest(session, []) is None
@@ -362,7 +364,9 @@ def test_every_page_is_read_from_the_end_of_its_index(db: Database, me: Moderato
 def test_neither_newcomers_nor_the_oldest_are_looked_for_from_end_to_end(db: Database) -> None:
     site_ids = [add_site(db, webhook=False).site.id for _ in range(2)]
     for site_id in site_ids:
-        comments(db, site_id, mixed(site_id, 120))
+        comments(db, site_id, mixed(site_id, 600))
+    with db.transaction() as session:
+        session.execute(sa.text("ANALYZE comment"))
     found = plans(
         db,
         lambda session: [
@@ -371,7 +375,6 @@ def test_neither_newcomers_nor_the_oldest_are_looked_for_from_end_to_end(db: Dat
             *(queue.arrived_since(session, site_ids, tab, 0) for tab in ("held", "not_scored", "approved")),
         ],
     )
-    assert "ix_comment_held_received" in found
-    assert found.count("ix_comment_decided") >= 5
+    assert found.count("ix_comment_decided") >= 6
     assert "SCAN comment" not in found
     assert "Seq Scan on comment" not in found
