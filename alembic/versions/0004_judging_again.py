@@ -54,6 +54,33 @@ def upgrade() -> None:
         batch_op.create_index("ix_scorer_release_state", ["state"], unique=False)
 
     op.create_table(
+        "explanation",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("comment_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("revision", sa.Integer(), nullable=False),
+        sa.Column("scorer", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.String(length=80), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("spans", sa.JSON(), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["comment_id"], ["comment.id"], name=op.f("fk_explanation_comment_id"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_explanation")),
+        sa.UniqueConstraint(
+            "comment_id",
+            "revision",
+            "scorer",
+            "version",
+            name=op.f("uq_explanation_comment_id_revision_scorer_version"),
+        ),
+    )
+    with op.batch_alter_table("explanation", schema=None) as batch_op:
+        batch_op.create_index("ix_explanation_state", ["scorer", "state", "id"], unique=False)
+
+    op.create_table(
         "rescore_run",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column("site_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

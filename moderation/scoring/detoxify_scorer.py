@@ -5,10 +5,10 @@ Which texts are judged, and what is told of them; the numbers come from a networ
 
 from collections.abc import Callable, Sequence
 
-from moderation.scoring import evidence, normalise
+from moderation.scoring import evidence, explaining, normalise
 from moderation.scoring.language import UNDECIDED, Language
 from moderation.scoring.networks import Network
-from moderation.scoring.scorer import TextScore
+from moderation.scoring.scorer import Span, TextScore
 
 NAME = "detoxify"
 CODE_VERSION = 2
@@ -86,3 +86,14 @@ class DetoxifyScorer:
                 )
             )
         return results
+
+    def explain(self, text: str, signals: Sequence[str]) -> tuple[Span, ...]:
+        """The words that each of `signals` rests on, found by leaving words out; seconds for a long text.
+
+        Raises ScorerError as `score` does.
+        """
+
+        def predict(variants: Sequence[str]) -> list[dict[str, float]]:
+            return self._network.predict([normalise.view(variant).plain for variant in variants])
+
+        return explaining.explain(predict, text, signals, read=lambda word: normalise.view(word).plain)

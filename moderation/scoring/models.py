@@ -147,3 +147,25 @@ class Release(Base):
     changed_at: Mapped[datetime]
     promoted_at: Mapped[datetime | None]
     """When it was last promoted: a rollback finds the one before it by this. None for one that was taken back."""
+
+
+class Explanation(Base):
+    """Which words a score rests on, where its scorer does not say so while it judges: asked for when a moderator opens
+    the card. State `due` → `leased` → `done` | `failed`."""
+
+    __tablename__ = "explanation"
+    __table_args__ = (
+        UniqueConstraint("comment_id", "revision", "scorer", "version"),
+        Index("ix_explanation_state", "scorer", "state", "id"),
+    )
+
+    id: Mapped[int] = mapped_column(BigId, primary_key=True)
+    comment_id: Mapped[int] = mapped_column(ForeignKey("comment.id", ondelete="CASCADE"))
+    revision: Mapped[int]
+    scorer: Mapped[str] = mapped_column(String(40))
+    version: Mapped[str] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(10))
+    attempts: Mapped[int] = mapped_column(default=0)
+    lease_until: Mapped[datetime | None]
+    spans: Mapped[list[Any]] = mapped_column(default=list)
+    asked_at: Mapped[datetime]
