@@ -35,6 +35,7 @@ from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
 from moderation.review.api_views import queue_api
 from moderation.review.bulk_views import bulk_pages
+from moderation.review.explanation_views import explanation_pages
 from moderation.review.group_views import group_pages
 from moderation.review.people_views import people_pages
 from moderation.review.statistics_views import statistics_pages
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         groups_api,
         people_api,
         bulk_pages,
+        explanation_pages,
         delivery,
         delivery_pages,
         openapi.docs,

@@ -15,7 +15,7 @@ from moderation.db import utcnow
 from moderation.policy import store as policies
 from moderation.policy.document import Policy
 from moderation.policy.models import VerdictRow
-from moderation.review import campaigns, claims, escalations, evidence, notes, people, priority
+from moderation.review import campaigns, claims, escalations, evidence, explained, notes, people, priority
 from moderation.review.claims import Held
 from moderation.review.escalations import Asked
 from moderation.review.marks import Part, mark
@@ -24,6 +24,8 @@ from moderation.review.notes import NoteLine
 from moderation.review.people import Record
 from moderation.review.priority import Explained
 from moderation.scoring import store as scores
+from moderation.scoring.explanations import Explained as ScoreExplained
+from moderation.scoring.explanations import Key
 from moderation.scoring.store import StoredScore
 from moderation.signals import SIGNALS
 
@@ -109,6 +111,8 @@ class Card:
     """Held comments of its campaign, this one included; 0 where it has none."""
     notes: Sequence[NoteLine] = ()
     external_id: str = ""
+    explanation: str = ""
+    """How far the words behind its score are: `open`, `due`, `done`, `failed`, or nothing where none are missing."""
 
     def held_by_other(self, moderator_id: int) -> bool:
         """Whether somebody else reads it now."""
@@ -126,6 +130,7 @@ class _Around:
     policies: Mapping[int, Policy]
     verdicts: Mapping[int, VerdictRow]
     scores: Mapping[int, list[StoredScore]]
+    explanations: Mapping[Key, ScoreExplained]
     decided: Mapping[int, Decided]
     parents: Mapping[int, tuple[str, str]]
     records: Mapping[int, Record]
@@ -151,6 +156,7 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
     story_ids = {comment.story_id for comment in comments if comment.story_id}
     site_ids = {comment.site_id for comment in comments}
     names, texts = _texts(session, {*ids, *parent_ids})
+    stored = scores.of_revisions(session, keys)
     around = _Around(
         now=now,
         texts=texts,
@@ -158,7 +164,8 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
         sites={row.id: row for row in session.scalars(select(Site).where(Site.id.in_(site_ids)))},
         policies=policies.live_of(session, site_ids),
         verdicts=policies.latest_verdicts(session, keys),
-        scores=scores.of_revisions(session, keys),
+        scores=stored,
+        explanations=explained.known(session, dict(keys), stored),
         decided=_decided(session, ids),
         parents={number: (names[number], texts[number]) for number in parent_ids if number in texts},
         records=people.records(session, author_ids, now),
@@ -184,6 +191,7 @@ def _card(comment: Comment, around: _Around) -> Card:
         for n, r in enumerate(reasons, 1)
     ]
     risk = max((reason.weight for reason in numbered), default=0.0)
+    words = explained.of_card(comment, reasons, stored, evidence.USUAL, around.explanations)
     waits = comment.status == HELD
     return Card(
         id=comment.id,
@@ -200,7 +208,7 @@ def _card(comment: Comment, around: _Around) -> Card:
         is_first=comment.author_id is not None and around.firsts.get(comment.author_id) == comment.id,
         received_at=comment.received_at,
         language=comment.language or "",
-        text_parts=mark(text, _marks(reasons, stored)),
+        text_parts=mark(text, [*_marks(reasons, stored), *words.marks]),
         text=text,
         reads_as=next((item.score.reads_as for item in stored if item.score.reads_as), ""),
         reasons=numbered,
@@ -222,6 +230,7 @@ def _card(comment: Comment, around: _Around) -> Card:
         alike=around.alike.get(comment.campaign_id or 0, 0) if waits else 0,
         notes=around.notes.get(comment.id, ()),
         external_id=comment.external_id,
+        explanation=words.state,
     )
 
 
