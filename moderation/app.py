@@ -31,6 +31,7 @@ from moderation.dispatch import CelerySender, Sender
 from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
 from moderation.health.views import health
 from moderation.review import campaigns
+from moderation.rescoring.api_views import rescore_api
 from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
 from moderation.review.api_views import queue_api
@@ -80,6 +81,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         queue_api,
         groups_api,
         people_api,
+        rescore_api,
         bulk_pages,
         explanation_pages,
         delivery,

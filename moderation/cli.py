@@ -13,6 +13,7 @@ from moderation.delivery import commands as delivery
 from moderation.errors import ModerationError
 from moderation.health import commands as health
 from moderation.policy import commands as policy
+from moderation.rescoring import commands as rescoring
 from moderation.review import commands as review
 from moderation.scoring import commands as scoring
 
@@ -23,7 +24,7 @@ def cli() -> None:
     """Reader comment moderation."""
 
 
-for room in (health, accounts, policy, scoring, review, delivery, alerts, archive):
+for room in (health, accounts, policy, scoring, review, delivery, alerts, archive, rescoring):
     room.register(cli)
 
 
