@@ -31,13 +31,13 @@ from moderation.policy.shadows import Shadows
 from moderation.review import campaigns, claims, decisions, escalations, evidence, facts, priority, searching
 from moderation.review.decisions import Decider
 from moderation.review.evidence import Evidence
-from moderation.scoring import normalise, registry, work
+from moderation.scoring import lineup, normalise, registry, work
 from moderation.scoring import store as scores
+from moderation.scoring.lineup import Beside, Lineup
 from moderation.scoring.normalise import View
 from moderation.scoring.scorer import Scorer, Span, TextScore
 from moderation.scoring.store import NewScore, StoredScore
 from moderation.settings import Settings
-from moderation.signals import SIGNALS
 
 log = logging.getLogger(__name__)
 
@@ -189,8 +189,11 @@ class Round:
     more: bool
 
 
-def score_due(db: Database, scorer: Scorer, settings: Settings) -> Round:
-    """Claim a batch, score it with no transaction open, store what is still ours, and judge."""
+def score_due(db: Database, scorer: Scorer, settings: Settings, others: Lineup | None = None) -> Round:
+    """Claim a batch, score it with no transaction open, store what is still ours, and judge.
+
+    `others`: whose live layers judge with the built-in, and whose shadows judge when all is done.
+    """
     now = utcnow()
     with db.reading() as session:  # most nudges find nothing: they should not take the writer's turn
         if not work.any_due(session, scorer.name, now):
@@ -204,20 +207,25 @@ def score_due(db: Database, scorer: Scorer, settings: Settings) -> Round:
         if len(results) != len(batch):
             raise ValueError(f"{scorer.name} answered {len(results)} of {len(batch)} texts")
         for result in results:
-            _check_range(scorer, result)
+            lineup.check(scorer.name, result)
     except Exception as error:  # a scorer is foreign code and may raise anything: the attempt is counted, none is lost
         log.warning("%s could not score %d texts: %s", scorer.name, len(batch), type(error).__name__)
         _give_back(db, batch, f"{type(error).__name__}: {error}")
         return Round(len(batch), True)
-    _store_and_judge(db, list(zip(batch, results, strict=True)), scorer, settings)
+    layers = [] if others is None else others.layers(scorer, batch, results)
+    _store_and_judge(db, list(zip(batch, results, strict=True)), layers, scorer, settings)
+    if others is not None:
+        _store_shadows(db, others.shadows(scorer, batch, results))
     return Round(len(batch), True)
 
 
-def _store_and_judge(db: Database, scored: Sequence[Scored], scorer: Scorer, settings: Settings) -> None:
+def _store_and_judge(
+    db: Database, scored: Sequence[Scored], layers: Sequence[Beside], scorer: Scorer, settings: Settings
+) -> None:
     """One transaction for all; where one comment breaks it, each gets its own, so that it harms no other."""
     try:
         with db.transaction() as session:
-            _store(session, scored, scorer, settings)
+            _store(session, scored, layers, scorer, settings)
     except Unavailable:
         raise
     except Exception as error:  # whatever one comment brings about, the others must be judged
@@ -226,13 +234,24 @@ def _store_and_judge(db: Database, scored: Sequence[Scored], scorer: Scorer, set
             _give_back(db, [item for item, _ in scored], f"{type(error).__name__}: {error}")
         else:
             for one in scored:
-                _store_and_judge(db, [one], scorer, settings)
+                _store_and_judge(db, [one], layers, scorer, settings)
 
 
-def _check_range(scorer: Scorer, result: TextScore) -> None:
-    for signal, value in result.signals.items():
-        if signal not in SIGNALS or not 0.0 <= value <= 1.0:  # NaN fails both comparisons
-            raise ValueError(f"{scorer.name} gave {signal} = {value}")
+def _store_shadows(db: Database, said: Sequence[Beside]) -> None:
+    """Keep what shadows said: it counts for nothing, and whatever becomes of it harms nobody."""
+    if not said:
+        return
+    try:
+        with db.transaction() as session:
+            _store_beside(session, said, utcnow(), shadow=True)
+    except Exception:  # a comment is gone, the database is away: the shadow misses some comments
+        log.exception("%d scores of shadows could not be kept", len(said))
+
+
+def _store_beside(session: Session, said: Sequence[Beside], now: datetime, *, shadow: bool = False) -> None:
+    for (scorer, version), items in lineup.by_version(said).items():
+        new = [NewScore(one.item.comment_id, one.item.revision, one.score) for one in items]
+        scores.put(session, scorer, version, new, now, shadow=shadow)
 
 
 def _give_back(db: Database, batch: Sequence[work.Claimed], error: str) -> None:
@@ -267,7 +286,9 @@ def _judge_or_hold(db: Database, comment_id: int, revision: int, *, waiting: boo
                 )
 
 
-def _store(session: Session, scored: Sequence[Scored], scorer: Scorer, settings: Settings) -> None:
+def _store(
+    session: Session, scored: Sequence[Scored], layers: Sequence[Beside], scorer: Scorer, settings: Settings
+) -> None:
     now = utcnow()
     ours = work.finish(session, [item for item, _ in scored])
     kept = [(item, result) for item, result in scored if item.work_id in ours]
@@ -275,6 +296,8 @@ def _store(session: Session, scored: Sequence[Scored], scorer: Scorer, settings:
         log.info("%d results came after their lease and are dropped", len(scored) - len(kept))
     new = [NewScore(item.comment_id, item.revision, result) for item, result in kept]
     scores.put(session, scorer.name, scorer.version, new, now)
+    stored = {item.work_id for item, _ in kept}
+    _store_beside(session, [one for one in layers if one.item.work_id in stored], now)
     ready = []
     for item, result in kept:
         following = registry.follow_up(settings, result) if scorer.name == "builtin" else None

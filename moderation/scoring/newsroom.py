@@ -184,6 +184,19 @@ def grams_of(encoded: Sequence[Encoded]) -> Grams:
     return Grams(np.concatenate([empty, *buckets]), np.concatenate([np.zeros(0), *values]), np.cumsum(sizes))
 
 
+def joined(parts: Sequence[Grams]) -> Grams:
+    """The n-grams of all texts of several parts, as one."""
+    starts = [np.zeros(1, dtype=np.int64)]
+    for part in parts:
+        starts.append(part.starts[1:] + starts[-1][-1])
+    empty = np.zeros(0, dtype=np.int64)
+    return Grams(
+        np.concatenate([empty, *(part.buckets for part in parts)]),
+        np.concatenate([np.zeros(0), *(part.values for part in parts)]),
+        np.concatenate(starts),
+    )
+
+
 def logits_of(results: Sequence[TextScore]) -> Floats:
     """The built-in's probabilities as logits, [n, signals]; 0 for a signal that it did not measure."""
     rows = [[result.signals.get(name, 0.5) for name in SIGNALS] for result in results]

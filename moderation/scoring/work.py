@@ -36,6 +36,7 @@ class Claimed:
     attempts: int
     token: str
     text: str
+    site_id: int
 
 
 def add(session: Session, comment_id: int, revision: int, scorers: Iterable[str], now: datetime) -> None:
@@ -109,12 +110,13 @@ def claim(session: Session, scorer: str, *, now: datetime, limit: int) -> list[C
         .execution_options(synchronize_session=False)
     )
     rows = session.execute(
-        select(Work.id, Work.comment_id, Work.revision, Work.attempts, Revision.text)
+        select(Work.id, Work.comment_id, Work.revision, Work.attempts, Revision.text, Comment.site_id)
         .join(Revision, and_(Revision.comment_id == Work.comment_id, Revision.number == Work.revision))
+        .join(Comment, Comment.id == Work.comment_id)
         .where(Work.lease_token == token)
         .order_by(Work.id)
     ).all()
-    return [Claimed(row.id, row.comment_id, row.revision, row.attempts, token, row.text) for row in rows]
+    return [Claimed(row.id, row.comment_id, row.revision, row.attempts, token, row.text, row.site_id) for row in rows]
 
 
 def any_due(session: Session, scorer: str, now: datetime) -> bool:

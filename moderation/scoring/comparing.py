@@ -1,0 +1,110 @@
+"""Is one way of judging better than another? Both on the same comments that people decided, with bootstrap intervals.
+
+The sample is drawn again BOOTSTRAPS times, the same draw for both (Efron and Tibshirani 1993, percentile intervals).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from moderation.scoring.evaluation import auc
+from moderation.scoring.newsroom import Floats
+
+BOOTSTRAPS = 500
+LEVEL = 0.95
+SEED = 1
+
+LEAST = 10
+"""Of fewer good or bad comments nothing is concluded."""
+
+MOST_NEWLY_HELD = 0.02
+"""Share of the comments that the machine approved and nobody objected to which may be held in addition."""
+
+FIGURES = ("auc", "precision", "recall", "brier")
+
+Labels = NDArray[np.int64]
+Estimate = list[float | None]
+"""A figure with the ends of its interval; nulls where it cannot be computed."""
+
+
+def compare(labels: Labels, before: Floats, after: Floats, mark: float) -> dict[str, Any]:
+    """Figures of two ways of judging the same comments: `before`, `after` and `difference` (after less before).
+
+    `mark`: the probability from which a comment is held; precision and recall are those of holding the bad.
+    """
+    draws = np.random.default_rng(SEED).integers(0, len(labels), (BOOTSTRAPS, len(labels)))
+    here = [_figures(labels, values, mark) for values in (before, after)]
+    drawn = [
+        [_figures(labels[draw], values[draw], mark) for values in (before, after)]
+        for draw in draws
+        if 0 < labels[draw].sum() < len(draw)
+    ]
+    return {
+        "good": int((labels == 0).sum()),
+        "bad": int(labels.sum()),
+        "mark": mark,
+        "before": {name: _estimate(here[0][name], [pair[0][name] for pair in drawn]) for name in FIGURES},
+        "after": {name: _estimate(here[1][name], [pair[1][name] for pair in drawn]) for name in FIGURES},
+        "difference": {
+            name: _estimate(_less(here[1][name], here[0][name]), [_less(b[name], a[name]) for a, b in drawn])
+            for name in FIGURES
+        },
+    }
+
+
+def objections(heads: Mapping[str, Mapping[str, Any]], *, better: bool) -> list[str]:
+    """Why what was measured (`compare` per signal, with `passed` where it was measured) speaks against `after`; empty
+    when nothing does. `better`: it must rank better for one signal at least, beyond chance."""
+    found = []
+    if not heads:
+        return ["There are too few decided comments to measure it."]
+    if better and not any(_low(head, "auc") > 0 for head in heads.values()):
+        found.append("For no signal it ranks the decided comments better than the built-in, beyond chance.")
+    for signal, head in heads.items():
+        auc_change, brier_change = head["difference"]["auc"], head["difference"]["brier"]
+        if auc_change[2] is not None and auc_change[2] < 0:
+            found.append(f"{signal}: it ranks the decided comments worse (AUC {auc_change[0]:+.3f}).")
+        if brier_change[1] is not None and brier_change[1] > 0:
+            found.append(f"{signal}: its probabilities are further off (Brier score {brier_change[0]:+.3f}).")
+        passed = head.get("passed")
+        if passed and passed["after"] - passed["before"] > MOST_NEWLY_HELD:
+            found.append(
+                f"{signal}: it would hold {passed['after']:.1%} of the comments that were approved without a person, "
+                f"and so far {passed['before']:.1%} are."
+            )
+    return found
+
+
+def enough(labels: Labels) -> bool:
+    """Whether there are enough good and bad ones to conclude anything."""
+    return min(int(labels.sum()), int((labels == 0).sum())) >= LEAST
+
+
+def _low(head: Mapping[str, Any], name: str) -> float:
+    low = head["difference"][name][1]
+    return float("-inf") if low is None else float(low)
+
+
+def _figures(labels: Labels, values: Floats, mark: float) -> dict[str, float | None]:
+    over, bad = values >= mark, labels == 1
+    caught = int((over & bad).sum())
+    return {
+        "auc": auc(labels, values),
+        "precision": caught / int(over.sum()) if over.any() else None,
+        "recall": caught / int(bad.sum()) if bad.any() else None,
+        "brier": float(np.mean((values - labels) ** 2)) if len(labels) else None,
+    }
+
+
+def _less(after: float | None, before: float | None) -> float | None:
+    return None if after is None or before is None else after - before
+
+
+def _estimate(value: float | None, drawn: Sequence[float | None]) -> Estimate:
+    known = [one for one in drawn if one is not None]
+    if value is None or len(known) < BOOTSTRAPS // 2:
+        return [None if value is None else round(value, 5), None, None]
+    low, high = np.quantile(known, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    return [round(value, 5), round(float(low), 5), round(float(high), 5)]
