@@ -41,6 +41,11 @@ class Composition:
 
     parts: tuple[Part, ...]
 
+    def __str__(self) -> str:
+        """As the setting spells it: `parse` reads the same table from it."""
+        own = self.parts[: -len(USUAL.parts)]
+        return "; ".join(f"{part.language}:{part.signal}={','.join(part.scorers)}" for part in own)
+
     def order(self, language: str, signal: str) -> tuple[str, ...]:
         """The scorers that may speak for a signal of a text in a language, best first."""
         return next(part.scorers for part in self.parts if part.fits(language, signal))
