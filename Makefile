@@ -3,7 +3,7 @@ BIN = .venv/bin
 # Two processes; tests/conftest.py says which files stay in one of them.
 PYTEST_ARGS = -n 2 --dist loadgroup
 
-.PHONY: help install run test lint format chaos-smoke chaos-race bench-replay bench-import bench-hostile bench-intake bench-scoring lock clean
+.PHONY: help install run test lint format chaos-smoke chaos-race chaos-rescore bench-rescoring bench-replay bench-import bench-hostile bench-intake bench-scoring lock clean
 
 help:
 	@echo 'make run           install what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another port)'
@@ -14,6 +14,8 @@ help:
 	@echo 'make format        let ruff put the sources in order'
 	@echo 'make chaos-smoke   kill processes at random under load and count what was lost'
 	@echo 'make chaos-race    let two and thirty-two moderators decide on the same comments in the same moment'
+	@echo 'make chaos-rescore [ROWS=100000]   kill, pause, resume and cancel a rescore run a hundred times and count'
+	@echo 'make bench-rescoring [ROWS=1000000]   what judging the archive again costs, live comments beside it, two hosts'
 	@echo 'make bench-replay DATA=FOLDER   send archived comments through the signed webhook and time them'
 	@echo 'make bench-import ROWS=1000000   import that many made-up comments on each database, kill it, resume it, time it'
 	@echo 'make bench-intake   what taking a comment in costs, beside a bare insert and Isso; and whether waiting slows it'
@@ -50,6 +52,14 @@ chaos-smoke:
 chaos-race:
 	@sh deploy/install.sh test
 	$(BIN)/python -m bench.chaos_race
+
+chaos-rescore:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.chaos_rescore --rows $(or $(ROWS),100000)
+
+bench-rescoring:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.rescoring --rows $(or $(ROWS),1000000)
 
 bench-replay:
 	@test -n "$(DATA)" || { echo 'Name the folder with the archived comments: make bench-replay DATA=FOLDER' >&2; exit 2; }
