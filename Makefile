@@ -3,7 +3,7 @@ BIN = .venv/bin
 # Two processes; tests/conftest.py says which files stay in one of them.
 PYTEST_ARGS = -n 2 --dist loadgroup
 
-.PHONY: help install run test lint format chaos-smoke chaos-race chaos-rescore bench-rescoring bench-replay bench-import bench-hostile bench-intake bench-scoring lock clean
+.PHONY: help install run test lint format chaos-smoke chaos-race chaos-rescore bench-rescoring bench-replay bench-import bench-hostile bench-intake bench-scoring bench-queue bench-bulk screenshots lock clean
 
 help:
 	@echo 'make run           install what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another port)'
@@ -21,6 +21,9 @@ help:
 	@echo 'make bench-intake   what taking a comment in costs, beside a bare insert and Isso; and whether waiting slows it'
 	@echo 'make bench-scoring [DATA=FOLDER] [ROWS=2000]   what judging costs, beside the package detoxify and the machine'
 	@echo 'make bench-hostile   tell healthy sites beside hostile ones and compare'
+	@echo 'make bench-queue   what the queue costs with a million comments held of ten million; ROUNDS=100 requests of each kind'
+	@echo 'make bench-bulk   a bulk job over 100,000 comments beside live traffic, killed three times'
+	@echo 'make screenshots   pictures of every page into docs/screens (needs chromium)'
 	@echo 'make lock          write deploy/constraints.txt anew from .venv'
 	@echo 'make clean         remove .venv and all caches; the data folder stays'
 
@@ -84,6 +87,18 @@ bench-scoring:
 bench-hostile:
 	@sh deploy/install.sh test
 	$(BIN)/python -m bench.hostile
+
+bench-queue:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.queue --rounds $(or $(ROUNDS),100)
+
+bench-bulk:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.bulk
+
+screenshots:
+	@sh deploy/install.sh test
+	$(BIN)/python -m docs.make_screenshots
 
 # pip freeze prints the pins of this very platform: torch loses its build, CUDA's packages do not belong in the list.
 lock:

@@ -1,111 +1,251 @@
-"""Makes the pictures of README.md: starts the product in an empty folder, fills it with a few comments, and looks.
+"""Makes the pictures of every page: fills a database with an invented week, serves it in this process, and looks.
 
-Usage: .venv/bin/python docs/make_screenshots.py [FOLDER]   (default: docs/images; needs chromium)
+Usage: make screenshots, or .venv/bin/python -m docs.make_screenshots [--folder FOLDER] [--only NAME …]; it needs
+chromium.
+
+Writes docs/screens/NAME-{wide,320}-{light,dark}.png and their list docs/screens.md, and the two pictures of README.md
+in docs/images. Wide light and narrow dark are in Indonesian, the others in English. The pictures are small because
+they are drawn with few colours (see `packed`).
 """
 
-import json
-import os
+import argparse
+import base64
+import itertools
 import shutil
-import socket
-import subprocess
-import sys
+import struct
 import tempfile
-import time
-import urllib.error
-import urllib.request
+import threading
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
-from playwright.sync_api import Page, sync_playwright
+import numpy as np
+from playwright.sync_api import Browser, Page, sync_playwright
+from werkzeug.serving import make_server
+
+from docs import screenshot_data
+from docs.screenshot_data import EMAIL, PASSWORD, Made
+from moderation import bootstrap
+from moderation.app import create_app
+from moderation.db import Database
+from moderation.settings import load
 
 ROOT = Path(__file__).parent.parent
-PASSWORD = "kata-sandi-gambar"
-
-COMMENTS = [
-    ("nur_aisyah", "Semoga ongkos muatnya benar-benar turun sampai ke pedagang kecil, bukan cuma ke perusahaan besar."),
-    ("Anna", "Good summary, thank you. Does the ferry take bicycles in the morning?"),
-    (
-        "gilang_ramadani",
-        "𝗦𝗟𝗢𝗧 𝗚𝗔𝗖𝗢𝗥 malam ini, modal 20rb jadi 2 juta!! daftar sekarang contoh-77.example WA 0800-0000-0047",
-    ),
-    (
-        "bayu_kencana",
-        "Yang nulis berita ini goblok atau memang dibayar? Percuma diresmikan kalau tarif untuk warung tetap segitu.",
-    ),
-    ("tono.kurir", "Awas saja, besok kantor kalian saya datangi ramai-ramai biar tahu rasa."),
-    ("wira.tekno", "Tarif penumpang sudah diumumkan kok, yang belum jelas ongkos muatnya."),
-]
+COLOURS = 32
+"""Of one picture: enough for letters with soft edges on a few grounds."""
+TALLEST = {1280: 1600, 320: 2000}
+"""Width of a window → the greatest height of its picture, both in pixels."""
 
 
-def main(folder: Path) -> None:
-    """Start, fill, look, stop."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as data, socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-        probe.close()
-        base = f"http://127.0.0.1:{port}"
-        environment = {**os.environ, "PORT": str(port), "MODERATION_DATA_DIR": data}
-        environment |= {"MODERATION_ADMIN_PASSWORD": PASSWORD, "MODERATION_ADMIN_EMAIL": "rani@warta.example"}
-        environment |= {"MODERATION_FORM_FLOOD_SECONDS": "0", "MODERATION_FORM_MIN_SECONDS": "0"}
-        product = subprocess.Popen(
-            [sys.executable, "-c", "from moderation.cli import main; main()", "up"], env=environment
+class Nowhere:
+    """Nudges go nowhere: no worker listens."""
+
+    def send(self, task: str) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shot:
+    """One page: its address, what it shows in a word, and what is done before the picture is taken."""
+
+    path: str
+    about: str
+    before: Callable[[Page], Any] = lambda _page: None
+    signed_in: bool = True
+
+
+def shots(made: Made) -> Mapping[str, Shot]:
+    """Name → page, in the order of the list."""
+    return {
+        "queue": Shot("/queue", "The queue"),
+        "queue-reasons": Shot("/queue", "Rejecting: the reasons", lambda page: page.keyboard.press("d")),
+        "keys": Shot("/queue", "Keyboard shortcuts", lambda page: page.keyboard.press("?")),
+        "selected": Shot("/queue", "Several selected", _select),
+        "reported": Shot("/queue?tab=reported", "Reported by readers"),
+        "approved": Shot("/queue?tab=approved", "Approved"),
+        "mine": Shot("/queue?tab=mine", "Mine, with what was escalated"),
+        "search": Shot("/queue?q=goblok+status:held,rejected", "A search"),
+        "search-wrong": Shot("/queue?q=score:viel", "A search that says what is wrong"),
+        "comment": Shot(f"/queue/{made.comment}", "One comment"),
+        "escalated": Shot(f"/queue/{made.escalated}", "One comment with a question to the seniors"),
+        "author": Shot(f"/authors/{made.author}", "An author"),
+        "ban": Shot(f"/authors/{made.author}/ban", "Banning an author"),
+        "article": Shot(f"/stories/{made.story}", "An article"),
+        "floods": Shot("/queue/groups", "Floods"),
+        "flood": Shot(f"/queue/groups/campaign/{made.campaign}", "A flood"),
+        "bulk": Shot("/queue/bulk", "Bulk jobs"),
+        "bulk-preview": Shot("/queue/bulk?q=status:held", "Before a bulk job"),
+        "bulk-job": Shot(f"/queue/bulk/{made.job}", "A bulk job"),
+        "second-looks": Shot("/queue/second-looks", "A second look"),
+        "statistics": Shot("/statistics", "Statistics"),
+        "account": Shot("/account", "My account"),
+        "tokens": Shot("/account/tokens", "Personal tokens"),
+        "sites": Shot("/sites", "Sites"),
+        "site": Shot(f"/sites/{made.site}", "A site's settings"),
+        "site-new": Shot("/sites/new", "A new site"),
+        "connect": Shot(f"/sites/{made.site}/connect", "Connecting a site"),
+        "deliveries": Shot("/deliveries", "Deliveries"),
+        "delivery": Shot(f"/deliveries/{made.delivery}", "A delivery"),
+        "login": Shot("/login", "Signing in", signed_in=False),
+        "demo": Shot("/demo", "The demo article", signed_in=False),
+        "demo-report": Shot("/demo", "A reader reports a comment", _open_report, signed_in=False),
+        "api": Shot("/api/docs", "The API", signed_in=False),
+    }
+
+
+def _select(page: Page) -> None:
+    for key in "xjx":
+        page.keyboard.press(key)
+
+
+def _open_report(page: Page) -> None:
+    page.locator("details.report summary").first.click()
+
+
+def main() -> None:
+    """Fill, serve, look."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--folder", type=Path, default=ROOT / "docs")
+    parser.add_argument("--only", nargs="*", default=[])
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as data:
+        settings = replace(
+            load({}),
+            data_dir=Path(data),
+            admin_email=EMAIL,
+            admin_password=PASSWORD,
+            secret_key="k" * 40,
+            test_fast_hash=True,
+            scorer="builtin",
         )
+        db = Database(settings.database, info={"sender": Nowhere()})
+        bootstrap.prepare(db, settings)
+        made = screenshot_data.fill(db, settings)
+        server = make_server("127.0.0.1", 0, create_app(settings, sender=Nowhere()), threaded=True)
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
         try:
-            wait(base)
-            look(base, folder)
+            look(f"http://127.0.0.1:{server.server_port}", made, options.folder, options.only)
         finally:
-            product.terminate()
-            product.wait(20)
+            server.shutdown()
+            thread.join()
+            db.dispose()
 
 
-def wait(base: str) -> None:
-    """Until the product is ready."""
-    for _ in range(400):
-        try:
-            with urllib.request.urlopen(f"{base}/readyz", timeout=2) as answer:
-                json.load(answer)
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise SystemExit("the product is not ready")
-
-
-def look(base: str, folder: Path) -> None:
-    """Write the comments as readers do, then take the pictures."""
+def look(base: str, made: Made, folder: Path, only: list[str]) -> None:
+    """Take the pictures."""
+    (folder / "screens").mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(exist_ok=True)
+    wanted = {name: shot for name, shot in shots(made).items() if not only or name in only}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
             args=["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run"],
         )
-        page = browser.new_page(viewport={"width": 1280, "height": 900}, locale="id-ID")
-        for name, text in COMMENTS:
-            page.goto(f"{base}/demo")
-            page.fill("#comment", text)
-            page.fill("#author", name)
-            page.fill("#email", f"{name}@contoh.example")
-            page.click("#reply form button.primary")
-            page.locator("[data-own]").wait_for()
-        time.sleep(1)
-        page.goto(f"{base}/login")
-        page.fill("#email", "rani@warta.example")
-        page.fill("#password", PASSWORD)
-        page.click("button.primary")
-        page.wait_for_url("**/queue")
-        shoot(page, folder / "queue.png")
-        page.goto(f"{base}/demo")
-        shoot(page, folder / "demo.png", full=True)
-        for extra in os.environ.get("ALSO", "").split():  # more pages to look at while working on them
-            name, width, path = extra.split(",", 2)
-            page.set_viewport_size({"width": int(width), "height": 900})
-            page.goto(base + path)
-            shoot(page, folder / f"{name}.png", full=True)
+        blank = browser.new_page()
+        for width, scheme in itertools.product(TALLEST, ("light", "dark")):
+            for name, shot in wanted.items():
+                page = _open(browser, base, made, shot, width, scheme)
+                kind = "wide" if width > 320 else "320"
+                picture = packed(blank, _picture(page, TALLEST[width]))
+                (folder / "screens" / f"{name}-{kind}-{scheme}.png").write_bytes(picture)
+                if (width, scheme) == (1280, "light") and name in ("queue", "demo"):
+                    (folder / "images" / f"{name}.png").write_bytes(packed(blank, _picture(page, 1200)))
+                page.context.close()
         browser.close()
+    if not only:
+        write_list(folder / "screens.md", wanted)
 
 
-def shoot(page: Page, path: Path, *, full: bool = False) -> None:
-    """One picture."""
-    page.screenshot(path=path, full_page=full)
+def _open(browser: Browser, base: str, made: Made, shot: Shot, width: int, scheme: str) -> Page:
+    indonesian = (width > 320) == (scheme == "light")
+    context = browser.new_context(
+        viewport={"width": width, "height": 900},
+        locale="id-ID" if indonesian else "en-GB",
+        color_scheme="light" if scheme == "light" else "dark",
+        reduced_motion="reduce",
+    )
+    if shot.signed_in:
+        context.add_cookies([{"name": "session", "value": made.session, "url": base}])
+    page = context.new_page()
+    page.goto(base + shot.path)
+    shot.before(page)
+    return page
+
+
+def _picture(page: Page, tallest: int) -> bytes:
+    page.wait_for_timeout(150)  # what a key opened is there, and the page has settled
+    height = min(tallest, int(page.evaluate("document.documentElement.scrollHeight")))
+    width = int(page.evaluate("innerWidth"))
+    return page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
+
+
+_PIXELS = """async source => {
+  const image = new Image();
+  image.src = source;
+  await image.decode();
+  const canvas = Object.assign(document.createElement("canvas"), {width: image.width, height: image.height});
+  const context = canvas.getContext("2d");
+  context.drawImage(image, 0, 0);
+  const bytes = context.getImageData(0, 0, image.width, image.height).data;
+  const parts = [];
+  for (let at = 0; at < bytes.length; at += 32768) parts.push(String.fromCharCode(...bytes.subarray(at, at + 32768)));
+  return [image.width, image.height, btoa(parts.join(""))];
+}"""
+
+
+def packed(blank: Page, png: bytes) -> bytes:
+    """The same picture as a PNG of at most COLOURS colours: the commonest, and for the rest the nearest of them."""
+    source = "data:image/png;base64," + base64.b64encode(png).decode()
+    width, height, encoded = blank.evaluate(_PIXELS, source)
+    pixels = np.frombuffer(base64.b64decode(encoded), np.uint8).reshape(height * width, 4)[:, :3].astype(np.uint32)
+    codes, where, counts = np.unique(pixels @ np.array([65536, 256, 1]), return_inverse=True, return_counts=True)
+    rgb = np.stack([codes >> 16 & 255, codes >> 8 & 255, codes & 255], axis=1).astype(np.int64)
+    palette = _palette(rgb, counts)
+    nearest = np.concatenate(
+        [((part[:, None, :] - palette[None]) ** 2).sum(axis=2).argmin(axis=1) for part in np.array_split(rgb, 8)]
+    )
+    rows = nearest.astype(np.uint8)[where].reshape(height, width)
+    lines = np.concatenate([np.zeros((height, 1), np.uint8), rows], axis=1).tobytes()
+    header = struct.pack(">IIBBBBB", width, height, 8, 3, 0, 0, 0)
+    parts = ((b"IHDR", header), (b"PLTE", palette.astype(np.uint8).tobytes()), (b"IDAT", zlib.compress(lines, 9)))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(*part) for part in (*parts, (b"IEND", b"")))
+
+
+def _palette(rgb: Any, counts: Any) -> Any:
+    """Colours one by one: each time that which is common and far from all that were taken."""
+    weight = np.sqrt(counts.astype(float))
+    taken = [int(counts.argmax())]
+    far = ((rgb - rgb[taken[0]]) ** 2).sum(axis=1).astype(float)
+    while len(taken) < min(COLOURS, len(rgb)):
+        taken.append(int((far * weight).argmax()))
+        far = np.minimum(far, ((rgb - rgb[taken[-1]]) ** 2).sum(axis=1))
+    return rgb[taken]
+
+
+def _chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+
+
+def write_list(path: Path, wanted: Mapping[str, Shot]) -> None:
+    """The list of all pictures, one line for each page."""
+    lines = [
+        "# Every page in pictures",
+        "",
+        "Made by `make screenshots`, in a newsroom that does not exist. Wide light and narrow dark are in Indonesian,",
+        "wide dark and narrow light in English.",
+        "",
+        "| page | wide | 320 pixels |",
+        "|---|---|---|",
+    ]
+    for name, shot in wanted.items():
+        kinds = ("wide", "320")
+        cells = (" · ".join(f"[{s}](screens/{name}-{kind}-{s}.png)" for s in ("light", "dark")) for kind in kinds)
+        lines.append(f"| {shot.about} | {' | '.join(cells)} |")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT / "docs" / "images")
+    main()

@@ -270,8 +270,8 @@ def _panels(session: Session, slots: Sequence[Slot], wish: Wish, figures: Figure
         _waiting(starts, wish, figures),
         _machine(starts, wish, figures),
         _overturned(figures.total),
-        _people(figures, names),
         _looks(agreement),
+        _people(figures, names),
     ]
 
 
