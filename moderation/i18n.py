@@ -300,5 +300,9 @@ def clause(text: str) -> str:
 
 
 def hidden_name(text: str) -> str:
-    """Which hidden characters a text is made of, for people: `U+200B × 4, U+2060 × 2`."""
-    return ", ".join(f"U+{ord(letter):04X} × {text.count(letter)}" for letter in dict.fromkeys(text))
+    """Which hidden characters a text has, for people: `U+200B zero width space × 4, U+2060 word joiner × 2`."""
+    return ", ".join(
+        f"U+{ord(letter):04X} {unicodedata.name(letter, '').lower()} × {text.count(letter)}"
+        for letter in dict.fromkeys(text)
+        if is_hidden(letter)
+    )

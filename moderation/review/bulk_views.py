@@ -22,7 +22,7 @@ from moderation.accounts import auth, moderators
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput, MalformedInput
 from moderation.health import store as health
-from moderation.review import bulk, decisions, filters, queue
+from moderation.review import bulk, decisions, filters, latest, queue
 from moderation.review.bulk import Preview, Progress
 from moderation.review.filters import Query
 from moderation.review.models import BulkJob, Decision
@@ -162,17 +162,21 @@ def selection() -> AnyResponse:
     reject = request.form.get("reject") or None
     action = "reject" if reject else request.form.get("decision", "")
     reason = reject or request.form.get("reason") or None
-    seen = _seen(request.form.getlist("comment"))
+    seen, now = _seen(request.form.getlist("comment")), utcnow()
     with web.database().transaction() as session:
         me = auth.current(session)
         site_ids = moderators.site_ids(session, me)
-        answers = bulk.decide_selected(session, site_ids, seen, action, reason, me, utcnow())
+        answers = bulk.decide_selected(session, site_ids, seen, action, reason, me, now)
         results = [_result(session, number, answers[number]) for number in seen]
-    if web.wants_json():
-        return web.answer({"results": results})
-    lost = sum(result["outcome"] == bulk.CONFLICT for result in results)
     place = {name: request.form[name] for name in ("tab", "sort", "site", "q") if request.form.get(name)}
-    return redirect("/queue?" + urlencode({**place, "decided_many": len(results) - lost, "conflicts": lost}), 303)
+    if web.wants_json():
+        with web.database().reading() as session:
+            mine = [deed for deed in latest.of(session, g.me.id, g.site_ids) if deed.at == now]
+        line = render_template("partials/log_line.html", line=mine[0], place=place or {"tab": "held"}) if mine else ""
+        return web.answer({"results": results, "line": line})
+    lost = sum(result["outcome"] == bulk.CONFLICT for result in results)
+    done = {"decided_many": len(results) - lost, "conflicts": lost, "at": now.isoformat()}
+    return redirect("/queue?" + urlencode({**place, **done}), 303)
 
 
 def _result(session: Session, comment_id: int, answer: Decision | Conflict) -> dict[str, Any]:

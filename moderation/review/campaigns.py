@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from difflib import SequenceMatcher
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
 from moderation.accounts import audit
@@ -47,9 +48,14 @@ RECENT = timedelta(days=7)
 """The largest groups are looked for among the newest SAMPLE that wait of each site, and not older than RECENT."""
 
 MIN_HOURS, MAX_HOURS = 1, 72
+HOURS = (1, 6, 24, 72)
+"""How long an order may hold, as pages offer it; every whole number in between is taken."""
 
 SHOWN = 600
 """Characters of a member's text that are compared and shown; the whole text stands on its own page."""
+
+COMPARED = 3
+"""Others of a campaign with which the card in front of them is compared, to mark what differs."""
 
 _TOKENS = re.compile(r"\w+|\s+|[^\w\s]")
 
@@ -88,6 +94,15 @@ class Joined:
             return {}
         follower = action == "hold" and self.fronts.setdefault(campaign_id, comment.id) != comment.id
         return {"campaign_id": campaign_id, "follower": follower}
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What waits of a campaign: how many (COUNTED + 1: more), and the greatest id: who decides all, decides what the
+    page could show."""
+
+    n: int
+    until_id: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,20 +240,47 @@ def end_order(session: Session, campaign_id: int, me: Moderator, now: datetime) 
     )
 
 
-def sizes(session: Session, campaign_ids: Sequence[int]) -> dict[int, int]:
-    """How many wait of each campaign, counted up to COUNTED + 1; those of which nothing waits are left out."""
+def alike(session: Session, campaign_ids: Sequence[int]) -> dict[int, Alike]:
+    """What waits of each campaign; those of which nothing waits are left out."""
     if not campaign_ids:
         return {}
     counted = [
-        select(literal_column(str(int(campaign_id)), BigId).label("id"), func.count().label("n")).select_from(
-            select(Comment.id)
-            .where(Comment.campaign_id == campaign_id, Comment.status == status.HELD)
-            .limit(COUNTED + 1)
-            .subquery()
-        )
+        select(
+            literal_column(str(int(campaign_id)), BigId).label("id"),
+            func.count().label("n"),
+            func.max(held.c.id).label("last"),
+        ).select_from(held)
         for campaign_id in sorted(set(campaign_ids))
+        for held in [_waiting(campaign_id).order_by(Comment.id).limit(COUNTED + 1).subquery()]
     ]
-    return {row.id: row.n for row in session.execute(union_all(*counted)) if row.n}
+    return {row.id: Alike(row.n, row.last) for row in session.execute(union_all(*counted)) if row.n}
+
+
+def others(session: Session, fronts: Mapping[int, int]) -> dict[int, list[str]]:
+    """The texts of some that wait behind a front (campaign → comment), the newest COMPARED of each campaign."""
+    if not fronts:
+        return {}
+    newest = [
+        select(_waiting(campaign_id).where(Comment.id != front).order_by(Comment.id.desc()).limit(COMPARED).subquery())
+        for campaign_id, front in sorted(fronts.items())
+    ]
+    some = union_all(*newest).subquery()
+    rows = session.execute(
+        select(Comment.campaign_id, Revision.text)
+        .join(some, some.c.id == Comment.id)
+        .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
+        .order_by(Comment.id)
+    )
+    found: dict[int, list[str]] = defaultdict(list)
+    for campaign_id, text in rows:
+        if campaign_id is not None:
+            found[campaign_id].append(text[:SHOWN])
+    return found
+
+
+def varying(front: str, texts: Iterable[str]) -> list[tuple[int, int]]:
+    """Where a text differs from others that are nearly the same: (start, end) in its first SHOWN characters."""
+    return sorted({place for text in texts for place in _varying(front[:SHOWN], text)})
 
 
 def group(session: Session, site_ids: Sequence[int], kind: str, value: str, now: datetime, *, after: int = 0) -> Group:
@@ -282,13 +324,7 @@ def decide_all(
     action or reason, and NotFound like `group`.
     """
     ids = [number for number in _held(session, site_ids, kind, value, AT_ONCE) if number <= until_id]
-    comments = session.scalars(
-        select(Comment)
-        .where(Comment.id.in_(ids), Comment.status == status.HELD)
-        .order_by(Comment.id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).all()
+    comments = _locked(session, ids)
     readers = claims.of_comments(session, [comment.id for comment in comments], now)
     free = []
     done: dict[int, Decided] = {}
@@ -301,6 +337,14 @@ def decide_all(
                 "Somebody else is reading this.", details={"what": "claimed", "who": reader.name}
             )
     return done | decisions.decide_many(session, free, action, Decider(me), reason=reason, now=now)
+
+
+def lock_with(session: Session, comment_id: int, until_id: int) -> None:
+    """Lock a comment and what waits of its campaign in the order of their ids, as everybody does who locks several."""
+    campaign_id = session.scalar(select(Comment.campaign_id).where(Comment.id == comment_id))
+    if campaign_id is not None:
+        ids = session.scalars(_waiting(campaign_id).order_by(Comment.id).limit(AT_ONCE)).all()
+        _locked(session, sorted({comment_id, *(number for number in ids if number <= until_id)}))
 
 
 def undo_all(
@@ -406,6 +450,34 @@ def _held(session: Session, site_ids: Sequence[int], kind: str, value: str, limi
     else:
         raise NotFound("There is no such group.")
     return session.scalars(wanted.where(Comment.status == status.HELD).limit(limit)).all()
+
+
+def _waiting(campaign_id: int) -> Select[int]:
+    return select(Comment.id).where(Comment.campaign_id == campaign_id, Comment.status == status.HELD)
+
+
+def _locked(session: Session, ids: Sequence[int]) -> Sequence[Comment]:
+    """Those of the comments that wait, locked in the order of their ids."""
+    return session.scalars(
+        select(Comment)
+        .where(Comment.id.in_(ids), Comment.status == status.HELD)
+        .order_by(Comment.id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
+    ).all()
+
+
+@lru_cache(maxsize=4096)
+def _varying(front: str, text: str) -> tuple[tuple[int, int], ...]:
+    """Kept, because the same cards are looked at again and again."""
+    tokens = list(_TOKENS.finditer(front))
+    ours = [token.group() for token in tokens]
+    matcher = SequenceMatcher(None, ours, _TOKENS.findall(text), autojunk=False)
+    return tuple(
+        (tokens[start].start(), tokens[end - 1].end())
+        for tag, start, end, _, _ in matcher.get_opcodes()
+        if tag != "equal" and start < end
+    )
 
 
 def _front(session: Session, campaign_id: int) -> int | None:

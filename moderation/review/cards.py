@@ -16,6 +16,7 @@ from moderation.policy import store as policies
 from moderation.policy.document import Policy
 from moderation.policy.models import VerdictRow
 from moderation.review import campaigns, claims, escalations, evidence, explained, notes, people, priority
+from moderation.review.campaigns import Alike
 from moderation.review.claims import Held
 from moderation.review.escalations import Asked
 from moderation.review.marks import Part, mark
@@ -109,6 +110,10 @@ class Card:
     campaign_id: int | None = None
     alike: int = 0
     """Held comments of its campaign, this one included; 0 where it has none."""
+    alike_until: int = 0
+    """The greatest id among them."""
+    follower: bool = False
+    """Waits behind another card of its campaign, which stands for it too."""
     notes: Sequence[NoteLine] = ()
     external_id: str = ""
     explanation: str = ""
@@ -137,7 +142,9 @@ class _Around:
     firsts: Mapping[int, int]
     claims: Mapping[int, Held]
     escalations: Mapping[int, Asked]
-    alike: Mapping[int, int]
+    alike: Mapping[int, Alike]
+    others: Mapping[int, list[str]]
+    """Campaign → texts of some that wait behind the card of this page that stands for them."""
     notes: Mapping[int, list[NoteLine]]
 
 
@@ -156,6 +163,12 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
     story_ids = {comment.story_id for comment in comments if comment.story_id}
     site_ids = {comment.site_id for comment in comments}
     names, texts = _texts(session, {*ids, *parent_ids})
+    alike = campaigns.alike(session, list({comment.campaign_id for comment in comments if comment.campaign_id}))
+    fronts = {
+        comment.campaign_id: comment.id
+        for comment in comments
+        if comment.campaign_id in alike and comment.status == HELD and not comment.follower
+    }
     stored = scores.of_revisions(session, keys)
     around = _Around(
         now=now,
@@ -172,7 +185,8 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
         firsts=_first_comments(session, author_ids),
         claims=claims.of_comments(session, ids, now),
         escalations=escalations.open_of(session, [comment.id for comment in comments if comment.escalated]),
-        alike=campaigns.sizes(session, list({comment.campaign_id for comment in comments if comment.campaign_id})),
+        alike=alike,
+        others=campaigns.others(session, {number: front for number, front in fronts.items() if alike[number].n > 1}),
         notes=notes.of(session, "comment", ids),
     )
     return [_card(comment, around) for comment in comments]
@@ -191,8 +205,14 @@ def _card(comment: Comment, around: _Around) -> Card:
         for n, r in enumerate(reasons, 1)
     ]
     risk = max((reason.weight for reason in numbered), default=0.0)
-    words = explained.of_card(comment, reasons, stored, evidence.USUAL, around.explanations)
     waits = comment.status == HELD
+    alike = around.alike.get(comment.campaign_id or 0) if waits else None
+    words = explained.of_card(comment, reasons, stored, evidence.USUAL, around.explanations)
+    marks = [*_marks(reasons, stored), *words.marks]
+    if alike is not None and not comment.follower:
+        marks += [
+            (*place, "vary", 0) for place in campaigns.varying(text, around.others.get(comment.campaign_id or 0, ()))
+        ]
     return Card(
         id=comment.id,
         version=comment.version,
@@ -208,7 +228,7 @@ def _card(comment: Comment, around: _Around) -> Card:
         is_first=comment.author_id is not None and around.firsts.get(comment.author_id) == comment.id,
         received_at=comment.received_at,
         language=comment.language or "",
-        text_parts=mark(text, [*_marks(reasons, stored), *words.marks]),
+        text_parts=mark(text, marks),
         text=text,
         reads_as=next((item.score.reads_as for item in stored if item.score.reads_as), ""),
         reasons=numbered,
@@ -227,7 +247,9 @@ def _card(comment: Comment, around: _Around) -> Card:
         claim=around.claims.get(comment.id),
         escalation=around.escalations.get(comment.id),
         campaign_id=comment.campaign_id,
-        alike=around.alike.get(comment.campaign_id or 0, 0) if waits else 0,
+        alike=alike.n if alike is not None else 0,
+        alike_until=alike.until_id if alike is not None else 0,
+        follower=comment.follower,
         notes=around.notes.get(comment.id, ()),
         external_id=comment.external_id,
         explanation=words.state,

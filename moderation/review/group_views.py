@@ -18,9 +18,6 @@ from moderation.review import campaigns, decisions, queue
 
 group_pages = Blueprint("group_pages", __name__, url_prefix="/queue/groups")
 
-HOURS = (1, 6, 24, 72)
-"""What the page offers for an order; the form takes every whole number in between."""
-
 DONE = ("approve", "reject", "undone", "order", "end")
 
 
@@ -62,7 +59,7 @@ def page(kind: str, value: str) -> str:
             ),
             notice=_notice(),
             reasons=decisions.REASONS,
-            hours=HOURS,
+            hours=campaigns.HOURS,
             counted=campaigns.COUNTED,
             at_once=campaigns.AT_ONCE,
             search=campaigns.search_line(kind, value),

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, g, redirect, render_template, request
-from flask_babel import gettext
+from flask_babel import gettext, ngettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
@@ -25,11 +25,13 @@ from moderation.db import utcnow
 from moderation.delivery import outbox
 from moderation.errors import Conflict, InvalidInput, NotFound
 from moderation.review import (
+    campaigns,
     cards,
     claims,
     decisions,
     filters,
     histories,
+    latest,
     marks,
     notes,
     queue,
@@ -39,11 +41,9 @@ from moderation.review import (
 from moderation.review.cards import Card
 from moderation.review.decisions import Decider
 from moderation.review.marks import Change
+from moderation.review.models import Decision
 
 review = Blueprint("review", __name__)
-
-LATEST = 50
-"""My latest decisions that the page lists, each with its undo."""
 
 AT_ONCE = 100
 """Cards that a page may ask about at once."""
@@ -88,18 +88,6 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class LogLine:
-    """One of my latest decisions."""
-
-    comment_id: int
-    version: int
-    action: str
-    reason: str | None
-    author: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
 class View:
     """A saved view as the page lists it."""
 
@@ -123,6 +111,15 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Together:
+    """`n` comments were decided at once at the moment `at`; `left` of those that were meant were not."""
+
+    at: datetime
+    n: int
+    left: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Notice:
     """What just happened, for a page that was loaded anew.
 
@@ -139,6 +136,8 @@ class Notice:
     seconds: int = 0
     told: bool = True
     text: str = ""
+    together: datetime | None = None
+    """The moment of several decisions that can be taken back together."""
 
 
 @review.get("/")
@@ -187,7 +186,7 @@ def queue_page() -> AnyResponse:
             every=_every(place),
             since=queue.newest(session, site_ids, tab) if tab else 0,
             notice=_notice(session),
-            log=_log(session),
+            log=latest.of(session, g.me.id, g.site_ids),
         )
     return Response(page, status=422 if wrong else 200, mimetype="text/html")
 
@@ -264,26 +263,41 @@ def _comment_html(session: Session, comment: Comment, notice: Notice | None) -> 
 @auth.login_required
 @auth.csrf_required
 def decide(comment_id: int) -> AnyResponse:
-    """Approve, or reject with a reason, at the version that was seen, unless a colleague is reading it."""
+    """Approve, or reject with a reason, at the version that was seen, unless a colleague is reading it.
+
+    With `until_id`, of a card that stands for many alike: all of them that wait up to that comment; with `hours` those
+    that still come are rejected, too.
+    """
     reject = request.form.get("reject") or None
     action = "reject" if reject else request.form.get("decision", "")
-    reason = reject or request.form.get("reason") or None
+    reason = (reject or request.form.get("reason") or None) if action == "reject" else None
     seen, now = _form_int("seen_version"), utcnow()
+    until_id = _form_int("until_id") if request.form.get("until_id") else 0
+    hours = _form_int("hours") if request.form.get("hours") else 0
 
-    def deed(session: Session, comment: Comment, me: Moderator) -> None:
+    def deed(session: Session, comment: Comment, me: Moderator) -> Together | None:
         if comment.version == seen:  # who comes late hears who was first, not who reads it now
             claims.guard(session, comment, me, now)
-        decisions.decide(
+        decisions.decide(session, comment, action, Decider(me), seen_version=seen, now=now, reason=reason)
+        if not until_id or comment.campaign_id is None:
+            return None
+        rest = campaigns.decide_all(
             session,
-            comment,
+            g.site_ids,
+            "campaign",
+            str(comment.campaign_id),
             action,
-            Decider(me),
-            seen_version=seen,
+            me,
+            until_id=until_id,
             now=now,
-            reason=reason if action == "reject" else None,
+            reason=reason,
         )
+        if hours and action == "reject":
+            campaigns.order(session, comment.campaign_id, action, reason, me, hours, now)
+        left = sum(isinstance(item, Conflict) for item in rest.values())
+        return Together(now, 1 + len(rest) - left, left)
 
-    return _act(comment_id, deed, "decided")
+    return _act(comment_id, deed, "decided", until_id=until_id)
 
 
 @review.post("/queue/<int:comment_id>/undo")
@@ -297,6 +311,32 @@ def undo(comment_id: int) -> AnyResponse:
         lambda session, comment, me: decisions.undo(session, comment, me, seen_version=seen, now=utcnow()),
         "undone",
     )
+
+
+@review.post("/queue/undo")
+@auth.login_required
+@auth.csrf_required
+def undo_together() -> AnyResponse:
+    """Take back what I decided at once at the moment `at`; `ids`: the comments whose cards the page shows."""
+    now, place = utcnow(), _place()
+    at = _moment(request.form.get("at", ""))
+    with web.database().transaction() as session:
+        me = auth.current(session)
+        g.site_ids = moderators.site_ids(session, me)
+        answers = campaigns.undo_all(session, g.site_ids, me, at, now) if at else {}
+        if not answers:
+            raise InvalidInput(decisions.NOTHING_TO_UNDO, field="at")
+        done = [number for number, answer in answers.items() if isinstance(answer, Decision)]
+        told = bool(done) and histories.told(session, session.get_one(Comment, done[0]))
+    left = len(answers) - len(done)
+    if not web.wants_json():
+        return redirect(place.url(undone_many=len(done), left=left, told=int(told)), 303)
+    shown = {int(text) for text in request.form.get("ids", "").split()[:AT_ONCE] if text.isascii() and text.isdigit()}
+    with web.database().reading() as session:
+        rows = session.scalars(select(Comment).where(Comment.id.in_(shown & set(done)))).all()
+        made = cards.build(session, rows, now=now)
+        fresh = {str(card.id): render_template("partials/card.html", card=card, place=place.fields()) for card in made}
+    return web.answer({"text": undone_text(len(done), left, told=told), "cards": fresh})
 
 
 @review.post("/queue/<int:comment_id>/claim")
@@ -359,15 +399,24 @@ def _mine(session: Session, comment_id: int) -> tuple[Moderator, Comment]:
     return me, comment
 
 
-def _act(comment_id: int, deed: Callable[[Session, Comment, Moderator], object], code: str) -> AnyResponse:
-    """Do a deed in one transaction, with the moderator and their access read inside it, and answer."""
+def _act(
+    comment_id: int, deed: Callable[[Session, Comment, Moderator], object], code: str, *, until_id: int = 0
+) -> AnyResponse:
+    """Do a deed in one transaction, with the moderator and their access read inside it, and answer. `until_id`: it is
+    on others of the comment's campaign, too."""
     try:
         with web.database().transaction() as session:
+            if until_id:
+                campaigns.lock_with(session, comment_id, until_id)
             me, comment = _mine(session, comment_id)
-            deed(session, comment, me)
+            done = deed(session, comment, me)
     except Conflict as conflict:
         return _conflict(comment_id, conflict)
     place = _place()
+    together = done if isinstance(done, Together) and done.n + done.left > 1 else None
+    if together and not web.wants_json():
+        where = place.url(decided_many=together.n, conflicts=together.left, at=together.at.isoformat())
+        return redirect(where, 303)
     if not web.wants_json():
         return redirect(
             f"/queue/{comment_id}?{code}={comment_id}" if place.of_comment else place.url(**{code: comment_id}), 303
@@ -384,7 +433,10 @@ def _act(comment_id: int, deed: Callable[[Session, Comment, Moderator], object],
             "version": made.version,
             "told": told,
             "seconds": _seconds(comment),
-            "html": render_template(partial, card=made, place=place.fields(), current=code == "undone"),
+            "text": _left_text(together.left) if together else "",
+            "html": render_template(
+                partial, card=made, place=place.fields(), current=code == "undone", together=together
+            ),
         }
     )
 
@@ -519,7 +571,7 @@ def _site_ids(place: Place) -> list[int]:
 
 def _form_int(name: str) -> int:
     text = request.form.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) < 10):
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise InvalidInput(f"{name} must be a whole number.", field=name)
     return int(text)
 
@@ -553,8 +605,10 @@ def _notice(session: Session) -> Notice | None:
         done, lost = _number("decided_many"), _number("conflicts")
         text = gettext("%(count)s decided.", count=i18n.figure(done))
         if lost:
-            text += " " + gettext("%(count)s not: somebody was first.", count=i18n.figure(lost))
-        return Notice("many", text=text)
+            text += " " + _left_text(lost)
+        return Notice("many", text=text, together=_moment(request.args.get("at", "")) if done else None)
+    if "undone_many" in request.args:
+        return Notice("many", text=undone_text(_number("undone_many"), _number("left"), told=bool(_number("told"))))
     for code, sentence in SAID.items():
         if _number(code):
             return Notice(code, text=gettext(sentence))
@@ -567,11 +621,34 @@ def _number(name: str) -> int:
     return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
 
 
-def _log(session: Session) -> list[LogLine]:
-    return [
-        LogLine(comment.id, comment.version, decision.action, decision.reason, comment.author_name, decision.created_at)
-        for decision, comment in queue.my_latest(session, g.me.id, g.site_ids, LATEST)
-    ]
+def _left_text(left: int) -> str:
+    """What became of those that one decided together with others, and could not have."""
+    if not left:
+        return ""
+    return str(
+        ngettext(
+            "%(num)d was left: somebody else has it, or it waits for a senior.",
+            "%(num)d were left: somebody else has them, or they wait for a senior.",
+            left,
+        )
+    )
+
+
+def undone_text(done: int, left: int, *, told: bool) -> str:
+    """What became of decisions that were taken back together."""
+    text = str(
+        gettext("Reversed. The site is told the new decision.") if told else gettext("Undone. The site was not told.")
+    )
+    text += " " + str(ngettext("%(num)d decision undone.", "%(num)d decisions undone.", done))
+    return f"{text} {_left_text(left)}".strip()
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is not None else None
 
 
 def _delivery(row: Any, url: str | None) -> dict[str, Any]:

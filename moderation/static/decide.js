@@ -28,7 +28,7 @@ function log(card) {
   line.dataset.comment = undo.dataset.undo;
   const what = document.createElement("span");
   const name = Object.assign(document.createElement("a"), {
-    href: `/queue/${undo.dataset.undo}`, className: "who", dir: "auto", textContent: $("b", card).textContent,
+    href: `/queue/${idOf(card)}`, className: "who", dir: "auto", textContent: $("b", card).textContent,
   });
   const when = document.createElement("time");
   when.className = "small soft";
@@ -41,10 +41,11 @@ function log(card) {
   $("#no-log").hidden = true;
 }
 
-function forget(id) {
+/** A deed that is not to be undone any more, or whose place a deed on many takes. */
+export function forget(key) {
   const list = $("#log");
   if (!list) return;
-  $(`li[data-comment="${id}"]`, list)?.remove();
+  $(`li[data-comment="${key}"]`, list)?.remove();
   $("#no-log").hidden = list.children.length > 0;
 }
 
@@ -57,16 +58,16 @@ export function becomeLine(card, html) {
 }
 
 /** What a decision says: what it was, and when the site hears of it. */
-function told(line, { told: tells, seconds }) {
-  const what = `${$(".badge", line).textContent}.`;
+function told(line, { told: tells, seconds, text }) {
+  const what = `${$(".badge", line).textContent}.${text ? ` ${text}` : ""}`;
   if (tells === false) return what;
   return `${what} ${seconds ? word("told_in", { seconds }) : word("told")}`;
 }
 
-function undoButton(forms) {
+function undoButton(form) {
   const button = Object.assign(document.createElement("button"), { type: "button", textContent: word("undo") });
-  button.addEventListener("click", async () => {
-    for (const form of forms()) await undo(form);
+  button.addEventListener("click", () => {
+    if (!form.inert) undo(form);
   });
   return button;
 }
@@ -97,34 +98,49 @@ async function decide(form, submitter) {
   const line = becomeLine(card, answer.body.html);
   // Whoever moved on while the answer was under way keeps their place.
   if (wasCurrent) moveTo(next);
-  say(told(line, answer.body), { more: [undoButton(() => $$("form[data-undo]", line))] });
+  const back = $("form[data-undo]", line);
+  say(told(line, answer.body), { bad: Boolean(answer.body.text), more: back ? [undoButton(back)] : [] });
   document.dispatchEvent(new Event("moderation:decided"));
 }
 
-/** Many were decided at once: `lines` stand in their places. */
-export function decidedMany(lines, text, bad = false) {
-  const forms = () => lines.flatMap((line) => $$("form[data-undo]", $(`#${line.id}`) ?? line));
-  say(text, { bad, more: lines.length ? [undoButton(forms)] : [] });
+/** Many were decided at once: `html` is the line of the list from which they are taken back together, if any. */
+export function decidedMany(html, text, bad = false) {
+  const list = $("#log");
+  const line = html && list ? fragment(html) : null;
+  if (line) {
+    $(`li[data-comment="${line.dataset.comment}"]`, list)?.remove();
+    list.prepend(line);
+    $("#no-log").hidden = true;
+  }
+  say(text, { bad, more: line ? [undoButton($("form", line))] : [] });
 }
 
 async function undo(form) {
-  const id = form.dataset.undo;
+  const key = form.dataset.undo;
+  const data = formData(form);
+  data.set("ids", $$(".card.is-gone").map(idOf).join(" ")); // those that several decisions may bring back
   form.inert = true;
-  const answer = await post(form, formData(form));
+  const answer = await post(form, data);
   form.inert = false;
   if (!answer.ok) {
     failed(answer);
     return;
   }
-  forget(id);
-  const line = $(`#c-${id}`);
-  if (line && answer.body.html) {
-    const card = fragment(answer.body.html);
-    line.replaceWith(card);
+  forget(key);
+  const { cards, html, text } = answer.body;
+  const back = [];
+  for (const [id, fresh] of Object.entries(cards ?? (html ? { [key]: html } : {}))) {
+    const line = $(`#c-${id}`);
+    if (!line) continue;
+    const card = fragment(fresh);
     card.removeAttribute("aria-current");
-    moveTo(card);
+    line.replaceWith(card);
+    forget(id);
+    back.push(card);
   }
-  say(answer.body.told ? word("reversed") : word("undone"));
+  const first = $$(".queue .card").find((card) => back.includes(card));
+  if (first) moveTo(first);
+  say(text ?? (answer.body.told ? word("reversed") : word("undone")));
   document.dispatchEvent(new Event("moderation:decided"));
 }
 

@@ -20,13 +20,22 @@ function open() {
   return null;
 }
 
+/** A card that stands for too many leads to the preview of a bulk job, where nothing is decided yet. */
+function isBulk(card) {
+  const link = act("bulk", card);
+  link?.click();
+  return Boolean(link);
+}
+
 function approve() {
+  if (isBulk(current())) return;
   const card = open();
   const button = card && $('button[value="approve"]', card);
   if (button && !button.disabled && !button.form.inert) button.form.requestSubmit(button);
 }
 
 function openReasons() {
+  if (isBulk(current())) return;
   const card = open();
   const menu = card && $("details.reject", card);
   if (!menu) {

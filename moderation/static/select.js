@@ -1,7 +1,7 @@
 // Several comments of a page at once: x, Shift for a run, and one bar for what is to become of them.
 import { $, $$, figure, formData, post, say, word } from "./dom.js";
 import { current, moveTo, neighbour } from "./cards.js";
-import { decidedMany, failed } from "./decide.js";
+import { decidedMany, failed, forget } from "./decide.js";
 import { refresh } from "./live.js";
 
 let last = null; // where a run begins
@@ -30,7 +30,10 @@ function turn(box, run) {
 /** The key: select the current card, or the run up to it. */
 export function pick(run) {
   const box = $(".pick input", current() ?? document);
-  if (!box) return;
+  if (!box) {
+    if (current()) say(word("no_pick"), { bad: true });
+    return;
+  }
   box.checked = run ? true : !box.checked;
   turn(box, run);
 }
@@ -48,15 +51,16 @@ async function decide(form, submitter) {
   }
   for (const menu of $$("details[open]", form)) menu.open = false;
   const results = answer.body.results ?? [];
-  const done = results.filter((item) => item.outcome === "decided").length;
-  const lost = results.length - done;
+  const done = results.filter((item) => item.outcome === "decided");
+  const lost = results.length - done.length;
   for (const box of picked) box.checked = false;
   count();
   const here = current();
-  const lines = await refresh();
+  await refresh();
+  for (const item of done) forget(item.id); // one line stands for all of them
   if (here && !here.isConnected) moveTo(neighbour($(`#${here.id}`), 1) ?? neighbour($(`#${here.id}`), -1));
-  const text = word("many", { count: figure(done) }) + (lost ? ` ${word("lost", { count: figure(lost) })}` : "");
-  decidedMany(lines, text, lost > 0);
+  const text = word("many", { count: figure(done.length) }) + (lost ? ` ${word("lost", { count: figure(lost) })}` : "");
+  decidedMany(answer.body.line, text, lost > 0);
 }
 
 export function start() {

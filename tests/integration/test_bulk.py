@@ -833,7 +833,18 @@ def test_a_selection_without_script_leads_back_to_where_it_was_made(browser: Bro
     wanted = picked(db, "c1", "c2")
     decide(db, "c2", add_user(db, "budi@contoh.example", name="Budi"), "reject", reason="OTHER")
     answer = browser.post("/queue/selection", "text/html", decision="approve", comment=wanted, tab="held", q="slot")
-    assert answer.headers["Location"] == "/queue?tab=held&q=slot&decided_many=1&conflicts=1"
+    assert answer.headers["Location"].startswith("/queue?tab=held&q=slot&decided_many=1&conflicts=1&at=")
+
+
+def test_a_selection_is_one_line_of_my_latest_and_is_taken_back_as_one(browser: Browser, db: Database) -> None:
+    answer = browser.post("/queue/selection", reject="SPAM", comment=picked(db, "c1", "c2", "c3")).json
+    assert "Spam · 3 komentar" in answer["line"]
+    page = browser.get("/queue?lang=en").text
+    assert page.count("<li data-comment=") == 1
+    at = page.split('name="at" value="')[1].split('"')[0]
+    assert browser.post("/queue/undo", at=at).json["text"].endswith("3 decisions undone.")
+    assert statuses(db, ["c1", "c2", "c3"]) == ["HELD"] * 3
+    assert "<li data-comment=" not in browser.get("/queue").text
 
 
 def test_a_selection_has_a_size_a_deed_and_pairs(browser: Browser, db: Database) -> None:

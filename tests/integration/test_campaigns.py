@@ -1,5 +1,6 @@
 """Floods: nearly the same texts find each other, wait behind one card, are decided together, and so are newcomers."""
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import UTC, timedelta
@@ -17,7 +18,8 @@ from moderation.errors import Conflict, InvalidInput, NotFound
 from moderation.pipeline import edit
 from moderation.policy.models import VerdictRow
 from moderation.review import campaigns as groups
-from moderation.review import claims, filters
+from moderation.review import claims, decisions, filters
+from moderation.review.decisions import Decider
 from moderation.review.models import CampaignOrder, Decision, Trait
 from moderation.scoring import campaigns
 from moderation.scoring.campaigns import MEMORY, Text
@@ -239,7 +241,7 @@ def test_a_group_shows_how_many_wait_and_what_differs_from_the_front(
     with db.reading() as session:
         campaign_id = comment_of(db, "c1").campaign_id or 0
         group = groups.group(session, [site.id], "campaign", str(campaign_id), utcnow())
-        assert groups.sizes(session, [campaign_id, 999]) == {campaign_id: 3}
+        assert groups.alike(session, [campaign_id, 999]) == {campaign_id: groups.Alike(3, 3)}
     assert group.front is not None
     assert (group.size, group.front.id, group.until_id) == (3, first.id, first.id + 2)
     vary = [part.text for part in group.members[0].parts if part.kinds == ("vary",)]
@@ -499,6 +501,64 @@ def test_rejecting_all_with_an_order_and_taking_it_back(
     assert flood(4, 4)[0].status == "REJECTED"
     at = page.split('name="at" value="')[1].split('"')[0]
     answer = browser.post(place(db), "text/html", deed="undo", at=at)
+    assert "3 decisions undone." in browser.get(answer.headers["Location"]).text
+    assert [comment_of(db, f"c{n}").status for n in range(1, 5)] == ["HELD"] * 3 + ["REJECTED"]
+    assert flood(5, 5)[0].status == "HELD"
+
+
+def card(browser: Browser) -> tuple[str, dict[str, str]]:
+    """Where the form of the queue's first card goes, and the hidden fields that it carries."""
+    form = browser.get("/queue").text.split('<form class="decide"')[1].split("</form>")[0]
+    return form.split('action="')[1].split('"')[0], dict(
+        re.findall(r'name="(\w+)" value="([^"]*)"', form.split("<button")[0])
+    )
+
+
+def test_one_card_of_the_queue_decides_all_that_wait_behind_it(
+    browser: Browser, db: Database, flood: Callable[..., list[Comment]]
+) -> None:
+    page = browser.get("/queue?lang=en").text
+    assert "Reject all 3…" in page
+    assert page.count('<mark class="vary">') >= 2  # the city, the number
+    action, fields = card(browser)
+    flood(4, 4)  # comes while one reads: it is not of what the card could show
+    answer = browser.post(action, reject="SPAM", **fields).json
+    assert "✕ Rejected · Spam · 3 comments" in answer["html"]
+    assert [comment_of(db, f"c{n}").status for n in range(1, 5)] == ["REJECTED"] * 3 + ["HELD"]
+    page = browser.get("/queue").text
+    assert page.count("<li data-comment=") == 1  # one deed, one line
+    at = page.split('name="at" value="')[1].split('"')[0]
+    answer = browser.post("/queue/undo", at=at, ids="1 2 99").json
+    assert answer["text"].endswith("3 decisions undone.")
+    assert sorted(answer["cards"]) == ["1", "2"]
+    assert [comment_of(db, f"c{n}").status for n in range(1, 5)] == ["HELD"] * 4
+    assert browser.get("/queue").text.count("<article") == 1  # one of them stands in front again
+    assert browser.post("/queue/undo", at=at).status_code == 422
+
+
+def test_a_card_for_many_whose_front_somebody_else_decided_decides_nothing(browser: Browser, db: Database) -> None:
+    action, fields = card(browser)
+    number = add_user(db, "budi@contoh.example", name="Budi")
+    with db.transaction() as session:
+        budi = session.get_one(Moderator, number)
+        front = session.get_one(Comment, 1)
+        decisions.decide(session, front, "approve", Decider(budi), seen_version=front.version, now=utcnow())
+    answer = browser.post(action, reject="SPAM", **fields)
+    assert answer.status_code == 409
+    assert "Budi" in answer.json["html"]
+    assert [comment_of(db, f"c{n}").status for n in range(1, 4)] == ["APPROVED", "HELD", "HELD"]
+
+
+def test_without_script_a_card_for_many_orders_the_same_for_newcomers_and_is_taken_back(
+    browser: Browser, db: Database, flood: Callable[..., list[Comment]]
+) -> None:
+    action, fields = card(browser)
+    answer = browser.post(action, "text/html", reject="SPAM", hours="6", **fields)
+    page = browser.get(answer.headers["Location"] + "&lang=en").text
+    assert "3 decided." in page
+    assert flood(4, 4)[0].status == "REJECTED"
+    at = page.split('name="at" value="')[1].split('"')[0]
+    answer = browser.post("/queue/undo", "text/html", at=at, tab="held")
     assert "3 decisions undone." in browser.get(answer.headers["Location"]).text
     assert [comment_of(db, f"c{n}").status for n in range(1, 5)] == ["HELD"] * 3 + ["REJECTED"]
     assert flood(5, 5)[0].status == "HELD"

@@ -33,6 +33,7 @@ def bare() -> Flask:
     i18n.init_app(app)
     app.context_processor(lambda: {"me": None, "prefs": None, "csrf_token": "token", "site_names": "Warta Contoh"})
     app.jinja_env.globals["key_of"] = lambda action: preferences.keys_of({}).get(action, "")
+    app.jinja_env.globals.update(flood_at_once=500, flood_hours=(1, 6))
     return app
 
 

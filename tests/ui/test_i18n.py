@@ -156,7 +156,7 @@ def test_hidden_characters_are_named(bare: Flask) -> None:
     assert i18n.is_hidden("\u200b\u2060\ufe0f")
     assert not i18n.is_hidden("a\u200b")
     assert not i18n.is_hidden("")
-    assert i18n.hidden_name("\u200b\u200b\u2060") == "U+200B × 2, U+2060 × 1"
+    assert i18n.hidden_name("\u200b\u200b\u2060") == "U+200B zero width space × 2, U+2060 word joiner × 1"
 
 
 @pytest.mark.parametrize(

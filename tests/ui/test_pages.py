@@ -13,10 +13,11 @@ from moderation.review.cards import CardReason, Decided, SignalBar
 from moderation.review.claims import Held
 from moderation.review.escalations import Asked
 from moderation.review.histories import Event
+from moderation.review.latest import Deed
 from moderation.review.marks import Change, Part
 from moderation.review.people import Record
 from moderation.review.priority import Explained
-from moderation.review.views import LogLine, Notice, View
+from moderation.review.views import Notice, View
 
 from .conftest import NOW, Render, card, queue_context
 from .dom import Node
@@ -164,7 +165,7 @@ def test_the_readers_text_name_and_story_stay_text(render: Render) -> None:
                     reasons=[CardReason(1, "word_list", None, None, EVIL, 0.9)],
                 )
             ],
-            log=[LogLine(7, 4, "reject", "SPAM", EVIL, NOW)],
+            log=[Deed(7, 4, "reject", "SPAM", EVIL, NOW)],
         ),
     )
     assert [script.attrs.get("src", "") for script in page.all("script")] == ["/static/app.js"]
@@ -187,7 +188,7 @@ def test_an_authors_address_leads_out_without_telling_where_from(render: Render)
 def test_hidden_characters_are_made_visible(render: Render) -> None:
     parts = [Part("pi"), Part("\u200b\u200b", ("hidden",), (2,)), Part("njaman"), Part("𝐒", ("styled", "hidden"))]
     marks = show(render, text_parts=parts).all("mark")
-    assert (marks[0].text, marks[0].attrs["title"]) == ("×2", "U+200B × 2")
+    assert (marks[0].text, marks[0].attrs["title"]) == ("×2", "U+200B zero width space × 2")
     assert (marks[1].text, marks[1].attrs["class"]) == ("𝐒", "styled")
 
 
@@ -358,6 +359,33 @@ def test_one_card_stands_for_a_flood_and_leads_to_it(render: Render) -> None:
         "/queue/groups/campaign/5"
     }
     assert "is-many" not in show(render, campaign_id=5, alike=1).one("article").attrs["class"]
+
+
+def test_a_card_for_many_decides_them_all_and_is_not_selected(render: Render) -> None:
+    page = show(render, campaign_id=5, alike=47, alike_until=99)
+    form = page.one("form", class_="decide")
+    assert form.one("input", name="until_id").attrs["value"] == "99"
+    assert "Setujui semua 47" in form.text
+    assert "Tolak semua 47…" in form.text
+    assert [option.attrs["value"] for option in form.one("select").all("option")] == ["", "1", "6"]
+    assert page.all("input", name="comment") == []
+    follower = show(render, campaign_id=5, alike=47, alike_until=99, follower=True)
+    assert follower.all("input", name="until_id") == []
+    assert "Lihat 47 teks serupa" in follower.text
+    too_many = show(render, campaign_id=5, alike=501, alike_until=999)
+    assert too_many.all("form", class_="decide") == []
+    assert "/queue/bulk?q=campaign%3A5+status%3Aheld" in [link.attrs["href"] for link in too_many.all("a")]
+
+
+def test_a_reasons_number_stands_once_where_its_run_ends(render: Render) -> None:
+    parts = [
+        Part("ka", ("signal",), (1, 2)),
+        Part("\u200b", ("signal", "hidden"), (1, 2)),
+        Part("ta", ("signal",), (1,)),
+    ]
+    page = show(render, text_parts=parts)
+    assert [mark.attrs.get("data-n") for mark in page.all("mark")] == [None, "2", "1"]
+    assert "U+200B zero width space × 1" in page.text
 
 
 def test_the_authors_record_is_on_the_card(render: Render) -> None:
