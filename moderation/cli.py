@@ -14,6 +14,7 @@ from moderation.errors import ModerationError
 from moderation.health import commands as health
 from moderation.policy import commands as policy
 from moderation.rescoring import commands as rescoring
+from moderation.rescoring import policy_commands
 from moderation.review import commands as review
 from moderation.scoring import commands as scoring
 
@@ -24,7 +25,7 @@ def cli() -> None:
     """Reader comment moderation."""
 
 
-for room in (health, accounts, policy, scoring, review, delivery, alerts, archive, rescoring):
+for room in (health, accounts, policy, policy_commands, scoring, review, delivery, alerts, archive, rescoring):
     room.register(cli)
 
 

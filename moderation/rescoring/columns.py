@@ -109,22 +109,26 @@ def load(session: Session, site: Site, most: int, now: datetime) -> Columns:
 
 
 def _comments(session: Session, seen: Window) -> tuple[Any, ...]:
-    rows = session.execute(
-        select(
-            Comment.id,
-            Comment.revision,
-            Comment.status,
-            Comment.human_revision,
-            Comment.author_id,
-            Comment.story_id,
-            Comment.intake_flags,
-            Revision.links,
+    rows = (
+        session.connection()
+        .execute(
+            select(
+                Comment.id,
+                Comment.revision,
+                Comment.status,
+                Comment.human_revision,
+                Comment.author_id,
+                Comment.story_id,
+                Comment.intake_flags,
+                Revision.links,
+            )
+            .with_hint(Comment, "NOT INDEXED", "sqlite")
+            .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
+            .where(seen.holds())
+            .order_by(Comment.id)
         )
-        .with_hint(Comment, "NOT INDEXED", "sqlite")
-        .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
-        .where(seen.holds())
-        .order_by(Comment.id)
-    ).all()
+        .all()
+    )
     ids, revision, status, decided_on, author, story, flags, links = zip(*rows, strict=True) if rows else ((),) * 8
     stands = np.array([STATUSES[name] for name in status], np.int8)
     revisions = np.array(revision, np.int64)
@@ -144,11 +148,15 @@ def _comments(session: Session, seen: Window) -> tuple[Any, ...]:
 
 def _work(session: Session, seen: Window, ids: Integers) -> tuple[Flags, Flags]:
     """Which comments a scorer still has to judge, and on which one has given up."""
-    rows = session.execute(
-        select(Work.comment_id, Work.state)
-        .join(Comment, and_(Comment.id == Work.comment_id, Comment.revision == Work.revision))
-        .where(seen.holds(), Work.state.in_((work.DUE, work.LEASED, work.FAILED)))
-    ).all()
+    rows = (
+        session.connection()
+        .execute(
+            select(Work.comment_id, Work.state)
+            .join(Comment, and_(Comment.id == Work.comment_id, Comment.revision == Work.revision))
+            .where(seen.holds(), Work.state.in_((work.DUE, work.LEASED, work.FAILED)))
+        )
+        .all()
+    )
     failed = [comment_id for comment_id, state in rows if state == work.FAILED]
     waiting = [comment_id for comment_id, state in rows if state != work.FAILED]
     return np.isin(ids, np.array(waiting, np.int64)), np.isin(ids, np.array(failed, np.int64))
@@ -163,7 +171,7 @@ def _stories(session: Session, site: Site, seen: Window, ids: Integers, story: I
     if not site.premoderated_sections and site.close_after_days is None:
         # Most sites have neither rule: then only what a person ordered for a story counts.
         wanted = wanted.where(or_(Story.closed_at.is_not(None), Story.premoderated))
-    rows = session.execute(wanted).all()
+    rows = session.connection().execute(wanted).all()
     always = []
     closing: dict[int, int] = {}
     for row in rows:
@@ -182,13 +190,17 @@ def _stories(session: Session, site: Site, seen: Window, ids: Integers, story: I
 def _came_late(session: Session, seen: Window, ids: Integers, story: Integers, closing: Mapping[int, int]) -> Flags:
     """Which texts came when their story took no more."""
     sqlite = session.get_bind().dialect.name == "sqlite"
-    rows = session.execute(
-        select(Comment.id, _sqlite_micros() if sqlite else _postgres_micros())
-        .with_hint(Comment, "NOT INDEXED", "sqlite")
-        .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
-        .where(seen.holds())
-        .order_by(Comment.id)
-    ).all()
+    rows = (
+        session.connection()
+        .execute(
+            select(Comment.id, _sqlite_micros() if sqlite else _postgres_micros())
+            .with_hint(Comment, "NOT INDEXED", "sqlite")
+            .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
+            .where(seen.holds())
+            .order_by(Comment.id)
+        )
+        .all()
+    )
     came = np.full(len(ids), -1, np.int64)
     at = {row[0]: row[1] for row in rows}
     came[:] = [at.get(number, -1) for number in ids.tolist()]
@@ -215,11 +227,15 @@ def _postgres_micros() -> ColumnElement[int]:
 
 
 def _standings(session: Session, site_id: int, author: Integers, now: datetime) -> Codes:
-    rows = session.execute(
-        select(Author.id, Author.standing, Author.standing_until).where(
-            Author.site_id == site_id, Author.standing != standings.NOTHING
+    rows = (
+        session.connection()
+        .execute(
+            select(Author.id, Author.standing, Author.standing_until).where(
+                Author.site_id == site_id, Author.standing != standings.NOTHING
+            )
         )
-    ).all()
+        .all()
+    )
     codes = np.zeros(len(author), np.int8)
     for kind in (standings.BANNED, standings.HELD, standings.TRUSTED):
         theirs = [row.id for row in rows if standings.in_force(cast(Author, row), now) == kind]

@@ -101,7 +101,7 @@ def linked_domains(session: Session, seen: Window) -> dict[str, set[int]]:
     found: dict[str, set[int]] = {}
     _, rank = scores.counting(session)
     # Rows without a link of an older version must not stand for one of the live version: all are read that may count.
-    rows = session.execute(
+    rows = session.connection().execute(
         measured.counting(session, seen, Score.comment_id, Score.scorer, Score.spans)
         .where(Score.comment_id.in_(_linking(session, seen)))
         .order_by(rank.desc(), Score.id)
@@ -161,12 +161,16 @@ def holding(session: Session, columns: Columns, lists: Sequence[tuple[str, ...]]
     patterns = _patterns(candidates.values(), len(lists))
     rows = {number: row for row, number in enumerate(columns.ids.tolist())}
     for comment_id, text in _texts(session, columns.window, sorted(candidates)):
-        view = normalise.view(text)
-        texts = (view.folded, *(reading.text for reading in view.readings))
+        folded, view = normalise.folded(text), None
         for number in {item.list for item in candidates[comment_id]}:
             pattern = patterns[number]
-            if pattern is not None and any(pattern.search(one) for one in texts):
-                found[lists[number]][rows[comment_id]] = True
+            if pattern is None:
+                continue
+            held = pattern.search(folded) is not None
+            if not held:  # other readings cost more, and are seldom what holds it
+                view = view or normalise.view(text)
+                held = any(pattern.search(reading.text) for reading in view.readings)
+            found[lists[number]][rows[comment_id]] = held
     return found
 
 
@@ -178,7 +182,7 @@ def _candidates(
     candidates: dict[int, list[_Sought]] = {}
     unknown = set(columns.ids.tolist())
     keys = sought.keys()
-    rows = session.execute(
+    rows = session.connection().execute(
         select(SearchText.comment_id, SearchText.folded)
         .select_from(Comment)
         .with_hint(Comment, "NOT INDEXED", "sqlite")
@@ -216,7 +220,7 @@ def _texts(session: Session, seen: Window, comment_ids: Sequence[int]) -> Iterab
     for low in range(0, len(comment_ids), CHUNK):
         yield from (
             (row[0], row[1])
-            for row in session.execute(
+            for row in session.connection().execute(
                 select(Revision.comment_id, Revision.text)
                 .join(Comment, and_(Comment.id == Revision.comment_id, Comment.revision == Revision.number))
                 .where(seen.holds(), Comment.id.in_(comment_ids[low : low + CHUNK]))

@@ -59,7 +59,7 @@ def read(session: Session, seen: Window, ids: Integers) -> Measured:
     signals = [getattr(Score, name) for name in SIGNALS]
     facts = [func.coalesce(Score.facts[name].as_integer(), 0) for name in ("links", "hidden")]
     named = (Score.comment_id, Score.id, rank, Score.scorer, Score.language, Score.supported)
-    rows = session.execute(counting(session, seen, *named, *facts, *signals)).all()
+    rows = session.connection().execute(counting(session, seen, *named, *facts, *signals)).all()
     n = len(ids)
     known, hidden = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     links = np.zeros(n, np.int64)

@@ -74,6 +74,11 @@ def _read(char: str) -> tuple[str, str, Kind]:
     return confusables.read(char)
 
 
+def folded(text: str) -> str:
+    """Only the folded text of `view`: a fraction of its cost."""
+    return text.lower().translate(_SPACES) if text.isascii() else _fold(text).folded
+
+
 def view(text: str, decensor: Callable[[str], str | None] | None = None) -> View:
     """Make the views of a plain text (no HTML). Never raises; lone surrogates are kept as they are.
 

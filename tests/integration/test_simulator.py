@@ -346,7 +346,7 @@ def test_every_number_equals_a_recount_with_the_rules(db: Database) -> None:
                 assert {pair: count.n for pair, count in effect.moves.items()} == same, part.field
 
     holds()
-    assert len({(live, draft) for _, live, draft in seen.cells}) > 5
+    assert len({(live, draft) for _, live, draft in seen.cells}) > 3
 
 
 @pytest.mark.parametrize("most", [3, 50])
