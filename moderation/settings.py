@@ -195,6 +195,9 @@ class Settings:
         composition.parse,
         "Which scorer speaks for which language and signal, `id:*=newsroom,builtin; *:spam=builtin`; see scorers.md.",
     )
+    learn_days: int = setting(
+        0, _int(0, 365), "Days between two fits of each site's newsroom layer, a candidate each; 0: by command only."
+    )
     detoxify_runtime: str = setting(
         "auto",
         _choice(*DETOXIFY_RUNTIMES),

@@ -9,7 +9,7 @@ from moderation.comments import inbox, intake, status
 from moderation.db import utcnow
 from moderation.health.store import Pulse
 from moderation.policy import drafts
-from moderation.review import claims, searching, statistics, tallies
+from moderation.review import claims, searching, statistics, tallies, upgrades
 from moderation.scoring import campaigns
 from workers.app import app, db, settings
 
@@ -31,6 +31,7 @@ class Hourglass:
 pulse = Pulse("housekeeping")
 watch = Watch(db, settings)
 rollup = statistics.Rollup(db)
+learner = upgrades.Learner(db, settings)
 hourglass = Hourglass(30.0)
 recount = Hourglass(3600.0)
 
@@ -65,5 +66,6 @@ def sweep() -> None:
     watch.tick()
     pulse.beat(db)
     rollup.tick(utcnow())
+    learner.tick(utcnow())
     if recount.run_out():  # last: among millions of comments it takes seconds
         tallies.repair_all(db)

@@ -15,7 +15,7 @@ from moderation.errors import Unavailable
 from moderation.health import store
 from moderation.rescoring.models import RescoreRun
 from moderation.review.bulk import RUNNING
-from moderation.scoring import registry, work
+from moderation.scoring import registry, releases, work
 from moderation.settings import Settings
 
 STALE = 30.0
@@ -47,6 +47,7 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
             overdue = outbox.overdue(session, now - timedelta(minutes=5))
             dead = outbox.given_up(session)
             troubled = endpoints.troubled(session)
+            orphans = releases.orphans(session)
             rescoring = session.scalar(select(RescoreRun.id).where(RescoreRun.state == RUNNING).limit(1)) is not None
     except Unavailable as error:
         return [Finding(error.message, "Start it, or look at MODERATION_DATABASE_URL.", True)]
@@ -82,6 +83,10 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
         what += f" ({item.endpoint.disabled_reason}); {item.waiting} events wait."
         remedy = f"See: moderation deliveries endpoints; then: moderation deliveries {item.remedy} {item.endpoint.id}"
         found.append(Finding(what, remedy, False))
+    for layer in orphans:
+        what = f"The newsroom layer of site {layer.site_id} (release {layer.id}) was fitted on another built-in scorer"
+        remedy = f"Run: moderation train --from-decisions --site {layer.site_id}; see: moderation scorers list"
+        found.append(Finding(f"{what} than the one that judges, and is ignored.", remedy, False))
     if settings.scorer == "off":
         found.append(Finding("No scorer is on: every comment waits for a person.", "Set MODERATION_SCORER.", False))
     found += [Finding(what, remedy, False) for what, remedy in alerting]

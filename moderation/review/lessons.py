@@ -175,14 +175,28 @@ def learn(
     return layer, report
 
 
-def measure(lessons: Sequence[Lesson], signal: str, before: Floats, after: Floats, hold: float) -> dict[str, Any]:
-    """What two ways of judging say of the same decided comments, and what of those that passed they would hold."""
+def measure(
+    lessons: Sequence[Lesson],
+    signal: str,
+    before: Floats,
+    after: Floats,
+    hold: float,
+    hold_after: float | None = None,
+) -> dict[str, Any]:
+    """What two ways of judging say of the same decided comments, and what of those that passed they would hold.
+
+    `hold_after`: the mark of the second, where it is another.
+    """
+    hold_after = hold if hold_after is None else hold_after
     labels = np.array([-1 if (label := lesson.label(signal)) is None else label for lesson in lessons])
     passed = np.array([lesson.passed for lesson in lessons])
     use = (labels >= 0) & ~passed
-    found = comparing.compare(labels[use], before[use], after[use], hold)
+    found = comparing.compare(labels[use], before[use], after[use], hold, hold_after)
     if int(passed.sum()) >= comparing.LEAST:
-        shares = {"before": float((before[passed] >= hold).mean()), "after": float((after[passed] >= hold).mean())}
+        shares = {
+            "before": float((before[passed] >= hold).mean()),
+            "after": float((after[passed] >= hold_after).mean()),
+        }
         found["passed"] = {"comments": int(passed.sum()), **{name: round(share, 5) for name, share in shares.items()}}
     return found
 

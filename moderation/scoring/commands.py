@@ -18,7 +18,7 @@ from moderation.opening import opened
 from moderation.policy import store as policies
 from moderation.policy.defaults import DEFAULT_DOCUMENT
 from moderation.policy.document import Policy, parse
-from moderation.scoring import builtin, conversion, detoxify_scorer, detoxify_torch, registry, weights
+from moderation.scoring import builtin, conversion, detoxify_scorer, detoxify_torch, registry, scorers_commands, weights
 from moderation.scoring.conversion import Converted, Marks, Wanted
 from moderation.scoring.scorer import Scorer, ScorerError, TextScore
 from moderation.scoring.weights import Installed
@@ -135,10 +135,27 @@ def _parse(line: bytes) -> tuple[Any, str] | None:
 
 
 @click.command()
-@click.option("--data", "data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option(
+    "--data", "data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Labelled comments."
+)
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write; the package's own file.")
-def train(data: Path, out: Path | None) -> None:
-    """Train the built-in model on the labelled comments (*.csv.gz) of a folder and the package's corpora."""
+@click.option("--from-decisions", is_flag=True, help="Learn a site's layer from what its moderators decided.")
+@click.option("--site", "site_id", type=int, help="The site whose decisions are learned from.")
+@click.option("--imported", is_flag=True, help="Decisions that came with an archive count, too.")
+def train(data: Path | None, out: Path | None, from_decisions: bool, site_id: int | None, imported: bool) -> None:
+    """Train the built-in model on the labelled comments (*.csv.gz) of a folder and the package's corpora.
+
+    With --from-decisions --site S: fit a newsroom layer on top of it and offer it with its report; see `scorers`.
+    """
+    if from_decisions:
+        if site_id is None or data is not None or out is not None:
+            raise click.UsageError("--from-decisions takes --site, and neither --data nor --out.")
+        scorers_commands.train_layer(site_id, imported)
+        return
+    if data is None or site_id is not None or imported:
+        raise click.UsageError(
+            "Name a folder of labelled comments with --data, or a site with --from-decisions --site."
+        )
     from moderation.scoring import training  # scikit-learn is no part of a plain installation
 
     model = training.train(data, out or builtin.ARTEFACT, lambda text: click.echo(text, err=True))
@@ -291,5 +308,5 @@ def models_check() -> None:
 
 def register(cli: click.Group) -> None:
     """Hang this room's commands into the command line."""
-    for command in (score, train, evaluate, models):
+    for command in (score, train, evaluate, models, scorers_commands.scorers):
         cli.add_command(command)

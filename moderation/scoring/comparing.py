@@ -29,15 +29,17 @@ Estimate = list[float | None]
 """A figure with the ends of its interval; nulls where it cannot be computed."""
 
 
-def compare(labels: Labels, before: Floats, after: Floats, mark: float) -> dict[str, Any]:
+def compare(labels: Labels, before: Floats, after: Floats, mark: float, mark_after: float) -> dict[str, Any]:
     """Figures of two ways of judging the same comments: `before`, `after` and `difference` (after less before).
 
-    `mark`: the probability from which a comment is held; precision and recall are those of holding the bad.
+    `mark`, `mark_after`: the probability from which either holds a comment; precision and recall are those of holding
+    the bad.
     """
     draws = np.random.default_rng(SEED).integers(0, len(labels), (BOOTSTRAPS, len(labels)))
-    here = [_figures(labels, values, mark) for values in (before, after)]
+    both = ((before, mark), (after, mark_after))
+    here = [_figures(labels, values, at) for values, at in both]
     drawn = [
-        [_figures(labels[draw], values[draw], mark) for values in (before, after)]
+        [_figures(labels[draw], values[draw], at) for values, at in both]
         for draw in draws
         if 0 < labels[draw].sum() < len(draw)
     ]
@@ -45,6 +47,7 @@ def compare(labels: Labels, before: Floats, after: Floats, mark: float) -> dict[
         "good": int((labels == 0).sum()),
         "bad": int(labels.sum()),
         "mark": mark,
+        "mark_after": mark_after,
         "before": {name: _estimate(here[0][name], [pair[0][name] for pair in drawn]) for name in FIGURES},
         "after": {name: _estimate(here[1][name], [pair[1][name] for pair in drawn]) for name in FIGURES},
         "difference": {
