@@ -1,19 +1,19 @@
 """Barriers: axe-core finds none on any page, in both languages and both colour schemes."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, Page
 
 from moderation.accounts import sites
-from moderation.accounts.models import Moderator
+from moderation.accounts.models import Moderator, Site
 from moderation.comments.models import Comment
 from moderation.db import utcnow
 from moderation.delivery import endpoints
 from moderation.delivery.models import Delivery
-from moderation.review import bulk, decisions, filters
+from moderation.review import bulk, decisions, escalations, filters
 from moderation.review.decisions import Decider
 from tests.integration.helpers import BAD
 
@@ -33,15 +33,18 @@ def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, chrom
 
 @pytest.fixture(scope="module")
 def desk(house: House) -> Iterator[Desk]:
-    """A desk with something on every page: what waits, a flood, a decision, a bulk job, a delivery."""
+    """A desk with something on every page: what waits, a flood, a decision, a question, a bulk job, a delivery."""
     with seated(house) as made:
-        first, second, _ = made.held(("satu", "dua", "tiga"))
+        first, second, _, asked, looked = made.held(("satu", "dua", "tiga", "empat", "lima"))
         for city in ("Bandung", "Medan", "Surabaya"):
             made.take(f"{BAD} {ALIKE}{city}", name=f"pembaca {city}")
         made.judge()
         with house.db.transaction() as session:
             rani = session.get_one(Moderator, made.people["rani"])
             rani.role = "administrator"  # sees the sites' pages, too
+            sari = session.get_one(Moderator, made.people["sari"])
+            escalations.raise_(session, session.get_one(Comment, asked), sari, "Boleh?", utcnow())
+            session.get_one(Site, made.site.id).second_look_percent = 100
             endpoints.set_endpoint(session, session.merge(made.site), "http://127.0.0.1:9/hook", utcnow())
             for comment_id, action, reason in ((first, "reject", "SPAM"), (second, "approve", None)):
                 comment = session.get_one(Comment, comment_id)
@@ -54,6 +57,7 @@ def desk(house: House) -> Iterator[Desk]:
                     now=utcnow(),
                     reason=reason,
                 )
+        made.decide(looked, "sari", "approve")
         with house.db.transaction() as session:
             rani = session.get_one(Moderator, made.people["rani"])
             query = filters.parse("status:held", now=utcnow(), tz=UTC)
@@ -72,9 +76,7 @@ def _pages(desk: Desk) -> dict[str, str]:
         assert demo is not None
         return {
             "held": "/queue",
-            "approved": "/queue?tab=approved",
-            "spam": "/queue?tab=spam",
-            "mine": "/queue?tab=mine",
+            **{tab: f"/queue?tab={tab}" for tab in ("not_scored", "reported", "approved", "rejected", "spam", "mine")},
             "search": "/queue?q=kata",
             "wrong search": "/queue?q=score:viel",
             "comment": f"/queue/{comment.id}",
@@ -99,8 +101,71 @@ def _pages(desk: Desk) -> dict[str, str]:
             "nothing there": "/queue/999999",
             "login": "/login",
             "demo article": "/demo",
+            "second demo article": "/demo/2",
             "API": "/api/docs",
         }
+
+
+NO_PAGES = {
+    *("static", "health.healthz", "health.readyz", "review.home", "review.card", "review.changes"),
+    *("bulk_pages.progress", "site_pages.connect_state", "statistics_pages.table", "public.own_status", "public.token"),
+    *("public_reading.public_thread", "public_reading.public_counts", "public_reading.public_most_commented"),
+    *("public_reading.public_recent", "public_reading.embed_styles", "public_reading.embed_script"),
+    *("public_reading.atom", "public_reading.rss", "public_reading.form_frame"),
+}
+"""Addresses outside the API that answer data or a part of a page."""
+
+
+def test_every_page_of_the_application_is_looked_at(desk: Desk) -> None:
+    addresses = desk.house.app.url_map.bind("warta.example")
+    seen = {addresses.match(path.partition("?")[0])[0] for path in _pages(desk).values()}
+    rules = desk.house.app.url_map.iter_rules()
+    pages = {rule.endpoint for rule in rules if "GET" in (rule.methods or ()) and not rule.rule.startswith("/api/v1")}
+    assert pages - NO_PAGES - seen == set()
+
+
+def _new_token(page: Page) -> None:
+    page.fill("#name", "skrip")
+    page.locator("form[action='/account/tokens'] button").click()
+
+
+def _new_key(page: Page) -> None:
+    page.locator("form[action$='/keys#api-keys'] button").click()
+
+
+def _wrong_password(page: Page) -> None:
+    page.locator("form[action^='/account/password'] button").click()
+
+
+def _empty_comment(page: Page) -> None:
+    page.evaluate("document.querySelector('#commentform').submit()")  # past the script that would have caught it
+    page.wait_for_url("**/f/**")
+
+
+ANSWERS: Mapping[str, tuple[str, Callable[[Page], None]]] = {
+    "a new token": ("/account/tokens", _new_token),
+    "a new key": ("/sites/{site}", _new_key),
+    "a wrong password": ("/account", _wrong_password),
+    "faults of the form": ("/demo", _empty_comment),
+}
+"""Pages that only a form leads to: where it stands, and what is done there."""
+
+
+@pytest.mark.parametrize("language", ["id-ID", "en-GB"])
+def test_no_answer_to_a_form_has_a_barrier_that_axe_knows(
+    desk: Desk, language: str, pytestconfig: pytest.Config, subtests: pytest.Subtests
+) -> None:
+    axe = source(Path(pytestconfig.cache.mkdir("axe")))  # type: ignore[union-attr]
+    page = desk.window(locale=language)
+    for name, (path, fill) in ANSWERS.items():
+        with subtests.test(page=name):
+            page.emulate_media(color_scheme="light")
+            page.goto(desk.house.base + path.format(site=desk.site.id))
+            fill(page)
+            page.wait_for_load_state()
+            found = violations(page, axe)
+            page.emulate_media(color_scheme="dark")
+            assert found + violations(page, axe, COLOURS) == []
 
 
 @pytest.mark.parametrize("language", ["id-ID", "en-GB"])
