@@ -11,6 +11,7 @@ they are drawn with few colours (see `packed`).
 import argparse
 import base64
 import itertools
+import logging
 import shutil
 import struct
 import tempfile
@@ -96,8 +97,8 @@ def shots(made: Made) -> Mapping[str, Shot]:
 
 
 def _select(page: Page) -> None:
-    for key in "xjx":
-        page.keyboard.press(key)
+    for box in page.locator("label.pick").all()[:2]:
+        box.click()
 
 
 def _open_report(page: Page) -> None:
@@ -106,6 +107,7 @@ def _open_report(page: Page) -> None:
 
 def main() -> None:
     """Fill, serve, look."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--folder", type=Path, default=ROOT / "docs")
     parser.add_argument("--only", nargs="*", default=[])
@@ -170,7 +172,9 @@ def _open(browser: Browser, base: str, made: Made, shot: Shot, width: int, schem
     if shot.signed_in:
         context.add_cookies([{"name": "session", "value": made.session, "url": base}])
     page = context.new_page()
-    page.goto(base + shot.path)
+    answer = page.goto(base + shot.path)
+    if answer is None or answer.status >= 500:
+        raise SystemExit(f"{shot.path} cannot be shown")
     shot.before(page)
     return page
 

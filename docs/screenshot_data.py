@@ -22,6 +22,7 @@ from moderation.comments.models import Author, Comment, Revision
 from moderation.db import Database, utcnow
 from moderation.delivery import outbox
 from moderation.delivery.models import Delivery
+from moderation.demo.content import FERRY
 from moderation.policy.models import VerdictRow
 from moderation.review import (
     bulk,
@@ -45,7 +46,7 @@ DAYS = 7
 PER_DAY = 46
 """Comments of a past day."""
 
-DEMO = StoryInput("demo-1", "", "")
+DEMO = StoryInput(FERRY.external_id, "http://127.0.0.1:8000/demo", FERRY.text("id").title)
 HARBOUR = StoryInput("w-17", "https://warta.example/pelabuhan", "Pelabuhan Kenanga menambah jam malam")
 SCHOOL = StoryInput("w-18", "https://warta.example/sekolah", "Sekolah di Lembah Randu libur dua hari karena banjir")
 
@@ -218,6 +219,7 @@ def _past(room: Newsroom, site: Site, people: Sequence[int]) -> None:
             came = min(came, now - timedelta(hours=2))
             room.move(session, comment_id, came, timedelta(minutes=room.draw.lognormvariate(2.2, 0.9)))
         session.execute(update(Delivery).values(state=outbox.DELIVERED, finished_at=now))
+        session.execute(update(Author).values(first_seen_at=now - timedelta(days=DAYS)))
     _look_again(room, people)
 
 

@@ -81,6 +81,7 @@ REASON_NAMES: Mapping[str, str] = {
     "hidden_text": _("hidden characters"),
     "styled_text": _("styled letters"),
     "site": _("held by the site"),
+    "rescored": _("judged again"),
 }
 """Reason code of a decision (upper case) or of a verdict (lower case) → msgid of its name."""
 
@@ -140,6 +141,8 @@ def init_app(app: Flask) -> None:
         clause=clause,
     )
     app.jinja_env.globals.update(language_link=language_link)
+    # flask_babel looks for the request's translations at each of a page's thousand texts: a fifth of its time.
+    app.jinja_env.install_gettext_callables(_text, _plural, newstyle=True)  # type: ignore[attr-defined]
     app.context_processor(lambda: {"lang": language(), "zone": timezone_name()})
     app.after_request(_remember_language)
 
@@ -203,6 +206,20 @@ def _remember_language(response: Response) -> Response:
     return response
 
 
+def _text(message: str) -> str:
+    """A template's text in the page's language."""
+    return _text_in(language(), message)
+
+
+def _plural(one: str, many: str, n: int) -> str:
+    return str(flask_babel.get_translations().ungettext(one, many, n))
+
+
+@lru_cache(8192)
+def _text_in(_language: str, message: str) -> str:
+    return str(flask_babel.get_translations().ugettext(message))
+
+
 def language_link(to: str) -> str:
     """The address of this very page in another language, relative: only its query changes."""
     pairs = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
@@ -216,7 +233,11 @@ def figure(value: float | int | None) -> str:
     """
     if value is None:
         return "–"
-    locale = language()
+    return _figure(language(), value)
+
+
+@lru_cache(4096, typed=True)
+def _figure(locale: str, value: float | int) -> str:
     if isinstance(value, int) or value > 1:
         return str(numbers.format_decimal(int(value), locale=locale))
     cut = Decimal(str(value)).quantize(Decimal("0.01"), rounding=ROUND_DOWN)
