@@ -36,7 +36,7 @@ from moderation.settings import load
 ROOT = Path(__file__).parent.parent
 COLOURS = 32
 """Of one picture: enough for letters with soft edges on a few grounds."""
-TALLEST = {1280: 1600, 320: 2000}
+TALLEST = {1280: 1300, 320: 1600}
 """Width of a window → the greatest height of its picture, both in pixels."""
 
 

@@ -149,7 +149,7 @@ class Newsroom:
         """Let a comment have come at another time, and be decided so much later."""
         comment = session.get_one(Comment, comment_id)
         comment.priority += (comment.received_at - came).total_seconds() / 3600
-        moment = {"created_at": came, "received_at": came, "pending_since": came}
+        moment = {"created_at": came, "received_at": came, "pending_since": came, "decided_at": came + waited}
         session.execute(update(Comment).where(Comment.id == comment_id).values(**moment))
         for model in (Revision, VerdictRow, Decision):
             session.execute(update(model).where(model.comment_id == comment_id).values(created_at=came))
