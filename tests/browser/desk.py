@@ -28,6 +28,7 @@ from moderation.db import Database, utcnow
 from moderation.delivery import outbox
 from moderation.delivery.models import Delivery
 from moderation.review import decisions
+from moderation.review.bulk_work import Pace, work_due
 from moderation.review.decisions import Decider
 from moderation.review.models import Claim
 from moderation.settings import Settings, load
@@ -86,6 +87,12 @@ class Desk:
         with self.house.db.transaction() as session:
             told = update(Delivery).where(Delivery.site_id == self.site.id, Delivery.state == outbox.DUE)
             session.execute(told.values(state=outbox.DELIVERED, finished_at=utcnow()))
+
+    def work(self) -> None:
+        """Do what the worker of bulk jobs does, until nothing is left."""
+        pace = Pace()
+        while (done := work_due(self.house.db, pace)).more:
+            time.sleep(min(done.wait, 0.05))
 
     def edit(self, comment_id: int, text: str) -> None:
         """The author edits."""
