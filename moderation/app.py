@@ -32,6 +32,7 @@ from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLa
 from moderation.health.views import health
 from moderation.rescoring.api_views import rescore_api
 from moderation.review import campaigns
+from moderation.rescoring.policy_views import policy_pages
 from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
 from moderation.review.api_views import queue_api
@@ -83,6 +84,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         people_api,
         rescore_api,
         bulk_pages,
+        policy_pages,
         explanation_pages,
         delivery,
         delivery_pages,

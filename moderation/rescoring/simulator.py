@@ -167,7 +167,15 @@ def simulate(
 ) -> Simulation:
     """Judge the site's last `most` comments by both policies; `samples` comments stand for each movement."""
     began = time.perf_counter()
-    columns = loading.load(session, site, most, now)
+    made = of_columns(session, loading.load(session, site, most, now), live, draft, samples=samples)
+    return replace(made, seconds=time.perf_counter() - began)
+
+
+def of_columns(
+    session: Session, columns: Columns, live: Policy, draft: Policy, *, samples: int = SAMPLES
+) -> Simulation:
+    """The same of comments that are loaded already."""
+    began = time.perf_counter()
     found = lookups.look(session, columns, (live, draft))
     made = compare(columns, found, live, draft)
     movements = made.movements
