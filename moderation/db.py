@@ -134,12 +134,12 @@ def one_of(column: sa.ColumnElement[str], names: str) -> dict[str, sa.ColumnElem
 def inserts(table: sa.Table, *, unless_known: bool = False) -> dict[str, sa.Insert]:
     """INSERT of many rows into `table`, per dialect; `unless_known` passes over those that a unique constraint refuses.
 
-    PostgreSQL's driver sends many rows one by one, but as one statement when ids are asked for; SQLite's loops in C.
+    PostgreSQL's driver sends many rows one by one, but as one statement when their keys are asked for; SQLite's loops in C.
     """
     plain: dict[str, Any] = {"sqlite": sqlite.insert(table), "postgresql": postgresql.insert(table)}
     if unless_known:
         plain = {name: statement.on_conflict_do_nothing() for name, statement in plain.items()}
-    return {**plain, "postgresql": plain["postgresql"].returning(table.c.id)}
+    return {**plain, "postgresql": plain["postgresql"].returning(next(iter(table.primary_key.columns)))}
 
 
 def insert_many(session: Session, statements: Mapping[str, sa.Insert], rows: Sequence[Mapping[str, Any]]) -> None:
