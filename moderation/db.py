@@ -134,7 +134,7 @@ def one_of(column: sa.ColumnElement[str], names: str) -> dict[str, sa.ColumnElem
 def inserts(table: sa.Table, *, unless_known: bool = False) -> dict[str, sa.Insert]:
     """INSERT of many rows into `table`, per dialect; `unless_known` passes over those that a unique constraint refuses.
 
-    PostgreSQL's driver sends many rows one by one, but as one statement when their keys are asked for; SQLite's loops in C.
+    PostgreSQL's driver sends many rows one by one, but as one when keys are asked for; SQLite's loops in C.
     """
     plain: dict[str, Any] = {"sqlite": sqlite.insert(table), "postgresql": postgresql.insert(table)}
     if unless_known:
