@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 LAYERS = [
-    {"settings", "errors", "queues", "signals", "composition", "signing", "parsing", "nudgefs", "gathering", "watching"},
+    {
+        "settings",
+        "errors",
+        "queues",
+        "signals",
+        "composition",
+        "signing",
+        "parsing",
+        "nudgefs",
+        "gathering",
+        "watching",
+    },
     {"db"},
     {"dispatch"},
     {"accounts"},
