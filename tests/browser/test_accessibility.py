@@ -13,6 +13,9 @@ from moderation.comments.models import Comment
 from moderation.db import utcnow
 from moderation.delivery import endpoints
 from moderation.delivery.models import Delivery
+from moderation.policy import drafts
+from moderation.policy.defaults import DEFAULT_DOCUMENT
+from moderation.policy.models import PolicyDraft
 from moderation.review import bulk, decisions, escalations, filters
 from moderation.review.decisions import Decider
 from tests.integration.helpers import BAD
@@ -61,6 +64,7 @@ def desk(house: House) -> Iterator[Desk]:
         with house.db.transaction() as session:
             rani = session.get_one(Moderator, made.people["rani"])
             query = filters.parse("status:held", now=utcnow(), tz=UTC)
+            drafts.create(session, made.site.id, by="cli", now=utcnow(), document={**DEFAULT_DOCUMENT, "mode": "pre"})
             bulk.start(session, rani, [made.site.id], query, "reject", "SPAM", utcnow())
         yield made
 
@@ -71,6 +75,7 @@ def _pages(desk: Desk) -> dict[str, str]:
         comment = session.query(Comment).where(Comment.campaign_id.is_not(None)).first()
         delivery = session.query(Delivery).where(Delivery.site_id == desk.site.id).first()
         demo = sites.demo_site(session)
+        draft = session.query(PolicyDraft).filter_by(site_id=desk.site.id).one()
         assert comment is not None
         assert delivery is not None
         assert demo is not None
@@ -90,6 +95,11 @@ def _pages(desk: Desk) -> dict[str, str]:
             "bulk job": "/queue/bulk/1",
             "second looks": "/queue/second-looks",
             "statistics": "/statistics",
+            "policies": "/policies",
+            "policy": f"/policies/{desk.site.id}",
+            "policy draft": f"/policies/drafts/{draft.id}",
+            "policy to publish": f"/policies/drafts/{draft.id}/publish",
+            "threshold advice": f"/policies/{desk.site.id}/advice",
             "account": "/account",
             "tokens": "/account/tokens",
             "sites": "/sites",
