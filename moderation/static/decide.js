@@ -140,7 +140,7 @@ async function undo(form) {
   }
   const first = $$(".queue .card").find((card) => back.includes(card));
   if (first) moveTo(first);
-  say(text ?? (answer.body.told ? word("reversed") : word("undone")));
+  say(text || (answer.body.told ? word("reversed") : word("undone")));
   document.dispatchEvent(new Event("moderation:decided"));
 }
 
