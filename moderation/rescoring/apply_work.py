@@ -147,20 +147,18 @@ def _batch(session: Session, job_id: int, cursor: int, size: int, now: datetime,
         ids, found = _hold(session, job, run, size, now, broken)
     else:
         ids, found = _undo(session, job, job.undoes, run, size, now, broken)
-    insert_many(
-        session,
-        _APPLIED,
-        [
-            {
-                "apply_id": job.id,
-                "comment_id": number,
-                "outcome": one.outcome,
-                "decision_id": one.decision_id,
-                "detail": one.detail,
-            }
-            for number, one in found.items()
-        ],
-    )
+    rows = [
+        {
+            "apply_id": job.id,
+            "comment_id": number,
+            "outcome": one.outcome,
+            "decision_id": one.decision_id,
+            "detail": one.detail,
+        }
+        for number, one in found.items()
+    ]
+    if rows:
+        insert_many(session, _APPLIED, rows)
     left = sum(one.outcome == LEFT for one in found.values())
     job.held, job.left = job.held + len(found) - left, job.left + left
     job.cursor, job.updated_at = ids[-1] if ids else job.cursor, now
@@ -349,7 +347,8 @@ def _forget_verdicts(session: Session, comments: Sequence[Comment], now: datetim
             if old is not None
             else _verdict(comment, 0, action, (), now)
         )
-    insert_many(session, _VERDICTS, rows)
+    if rows:
+        insert_many(session, _VERDICTS, rows)
 
 
 def _locked(session: Session, run: RescoreRun, ids: Sequence[int]) -> Sequence[Comment]:

@@ -47,6 +47,7 @@ def said(made: Card) -> Body:
                 "code": reason.code,
                 "signal": reason.signal,
                 "value": reason.value,
+                "before": reason.before,
                 "detail": reason.detail,
                 "weight": reason.weight,
                 "spans": _spans(marks, reason.number),

@@ -330,6 +330,7 @@ class CardReasonSchema(Schema):
     code = fields.String(required=True)
     signal = fields.String(allow_none=True, required=True)
     value = fields.Float(allow_none=True, required=True)
+    before = fields.Float(allow_none=True, required=True, metadata={"description": "Of `rescored`: the score before."})
     detail = fields.String(required=True)
     weight = fields.Float(required=True)
     spans = fields.List(fields.List(fields.Integer()), required=True)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from moderation.accounts.models import Moderator, Site
 from moderation.comments.models import Comment, Revision, Story
 from moderation.comments.status import HELD
+from moderation.composition import Composition
 from moderation.db import utcnow
 from moderation.policy import store as policies
 from moderation.policy.document import Policy
@@ -44,6 +45,8 @@ class CardReason:
     value: float | None
     detail: str
     weight: float
+    before: float | None = None
+    """Of what a rescoring put before people again: the score that it had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,7 @@ class _Around:
     """What belongs to the comments of a page, read for all of them at once."""
 
     now: datetime
+    composition: Composition
     texts: Mapping[int, str]
     stories: Mapping[int, Story]
     sites: Mapping[int, Site]
@@ -170,13 +174,18 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
         if comment.campaign_id in alike and comment.status == HELD and not comment.follower
     }
     stored = scores.of_revisions(session, keys)
+    verdicts = policies.latest_verdicts(session, keys)
+    again = {number: found for number, row in verdicts.items() if (found := _rescored(row))}
+    if again:  # what put them here are the scores of that run, whichever version is live
+        stored = scores.with_version(session, dict(keys), stored, again)
     around = _Around(
         now=now,
+        composition=evidence.speakers(session),
         texts=texts,
         stories={row.id: row for row in session.scalars(select(Story).where(Story.id.in_(story_ids)))},
         sites={row.id: row for row in session.scalars(select(Site).where(Site.id.in_(site_ids)))},
         policies=policies.live_of(session, site_ids),
-        verdicts=policies.latest_verdicts(session, keys),
+        verdicts=verdicts,
         scores=stored,
         explanations=explained.known(session, dict(keys), stored),
         decided=_decided(session, ids),
@@ -201,13 +210,18 @@ def _card(comment: Comment, around: _Around) -> Card:
     record = around.records.get(comment.author_id or 0)
     reasons = [] if verdict is None else verdict.reasons
     numbered = [
-        CardReason(n, r["code"], r.get("signal"), r.get("value"), r.get("detail", ""), r.get("weight", 0.0))
+        CardReason(
+            *(n, r["code"], r.get("signal"), r.get("value"), r.get("detail", ""), r.get("weight", 0.0)),
+            before=r.get("before"),
+        )
         for n, r in enumerate(reasons, 1)
     ]
     risk = max((reason.weight for reason in numbered), default=0.0)
     waits = comment.status == HELD
+    # An archive that is judged again waits since then, not since it came.
+    since = comment.decided_at if verdict is not None and _rescored(verdict) else None
     alike = around.alike.get(comment.campaign_id or 0) if waits else None
-    words = explained.of_card(comment, reasons, stored, evidence.USUAL, around.explanations)
+    words = explained.of_card(comment, reasons, stored, around.composition, around.explanations)
     marks = [*_marks(reasons, stored), *words.marks]
     if alike is not None and not comment.follower:
         marks += [
@@ -232,7 +246,7 @@ def _card(comment: Comment, around: _Around) -> Card:
         text=text,
         reads_as=next((item.score.reads_as for item in stored if item.score.reads_as), ""),
         reasons=numbered,
-        signals=_bars(around.policies[comment.site_id], stored),
+        signals=_bars(around.policies[comment.site_id], stored, around.composition),
         scorers=[f"{item.scorer}@{item.version}" for item in stored],
         policy_version=verdict.policy_version if verdict is not None else None,
         parent=around.parents.get(comment.parent_id or 0),
@@ -242,7 +256,9 @@ def _card(comment: Comment, around: _Around) -> Card:
         story_id=comment.story_id or 0,
         author_id=comment.author_id or 0,
         record=record,
-        priority=priority.explain(comment, risk, story.comments if story else 0, around.now) if waits else None,
+        priority=priority.explain(since or comment.received_at, risk, story.comments if story else 0, around.now)
+        if waits
+        else None,
         reports=comment.reports,
         claim=around.claims.get(comment.id),
         escalation=around.escalations.get(comment.id),
@@ -256,6 +272,11 @@ def _card(comment: Comment, around: _Around) -> Card:
     )
 
 
+def _rescored(verdict: VerdictRow) -> str:
+    """The scorer and version (`builtin@2`) of the run that put a comment before people again; else nothing."""
+    return next((str(one.get("detail", "")) for one in verdict.reasons if one["code"] == "rescored"), "")
+
+
 def _marks(reasons: Sequence[dict[str, Any]], stored: Sequence[StoredScore]) -> list[tuple[int, int, str, int]]:
     marks = []
     for number, reason in enumerate(reasons, 1):
@@ -266,8 +287,8 @@ def _marks(reasons: Sequence[dict[str, Any]], stored: Sequence[StoredScore]) -> 
     return marks
 
 
-def _bars(policy: Policy, stored: Sequence[StoredScore]) -> list[SignalBar]:
-    known = evidence.effective(stored)
+def _bars(policy: Policy, stored: Sequence[StoredScore], composition: Composition) -> list[SignalBar]:
+    known = evidence.effective(stored, composition)
     bars = []
     for name in SIGNALS if stored else ():
         value, item = known.get(name, (None, None))

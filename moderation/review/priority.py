@@ -10,8 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from math import log10
 
-from moderation.comments.models import Comment
-
 RISK_HOURS = 24.0
 """Hours that the greatest risk is worth."""
 
@@ -36,9 +34,9 @@ def of(risk: float, story_comments: int, received_at: datetime) -> float:
     return RISK_HOURS * risk + _reach(story_comments) - received_at.timestamp() / 3600
 
 
-def explain(comment: Comment, risk: float, story_comments: int, now: datetime) -> Explained:
-    """The parts of a comment's place as they are `now`."""
-    waited = (now - comment.received_at).total_seconds() / 3600
+def explain(since: datetime, risk: float, story_comments: int, now: datetime) -> Explained:
+    """The parts of a comment's place as they are `now`; it waits since then."""
+    waited = (now - since).total_seconds() / 3600
     return Explained(RISK_HOURS * risk, _reach(story_comments), max(0.0, waited))
 
 

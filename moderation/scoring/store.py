@@ -1,6 +1,6 @@
 """Scores, written once and read together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
@@ -86,6 +86,24 @@ def of_revisions(session: Session, keys: list[tuple[int, int]]) -> dict[int, lis
                 found.setdefault(row.comment_id, []).append(row)
     kept = zip(found, _counting(session, list(found.values())), strict=True)
     return {comment_id: [_stored(row) for row in rows] for comment_id, rows in kept if rows}
+
+
+def with_version(
+    session: Session,
+    revisions: Mapping[int, int],
+    stored: Mapping[int, list[StoredScore]],
+    wanted: Mapping[int, str],
+) -> dict[int, list[StoredScore]]:
+    """`stored`, with the score of another version of a scorer (`builtin@2`) in the place of the one that counts:
+    `wanted` names it by comment, `revisions` the revision."""
+    found = dict(stored)
+    names = {name.partition("@")[2] for name in wanted.values()}
+    rows = session.scalars(select(Score).where(Score.comment_id.in_(wanted), Score.version.in_(names)))
+    for row in rows:
+        if row.revision == revisions[row.comment_id] and f"{row.scorer}@{row.version}" == wanted[row.comment_id]:
+            others = [item for item in stored.get(row.comment_id, ()) if item.scorer != row.scorer]
+            found[row.comment_id] = [*others, _stored(row)]
+    return found
 
 
 def _counting(session: Session, groups: Sequence[Sequence[Score]]) -> list[Sequence[Score]]:
