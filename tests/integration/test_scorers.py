@@ -150,7 +150,7 @@ def test_a_newsroom_teaches_promotes_and_takes_back(db: Database, settings: Sett
         known = evidence.of_comment(session, after)
         assert known.scores["spam"] > 0.9 > evidence.of_comment(session, before).scores["spam"]
         assert f"newsroom@{version}" in known.scorers
-        query = sought("spam>0.9")
+        query = sought("spam:>0.9")
         assert after.id in searching.among(session, [site.id], query, [before.id, after.id])
 
     back = run("scorers", "rollback", "--site", str(site.id))
@@ -192,7 +192,7 @@ def test_a_shadow_is_kept_and_never_changes_a_verdict(db: Database, settings: Se
         verdict = session.scalars(select(VerdictRow)).one()
         assert (comment.status, verdict.action, verdict.reasons) == ("APPROVED", "approve", [])
         assert [item.scorer for item in scores.of_revision(session, comment.id, 1)] == ["builtin"]
-        query = sought("spam>0.9")
+        query = sought("spam:>0.9")
         assert searching.among(session, [site.id], query, [comment.id]) == set()
     with db.transaction() as session:
         releases.promote(session, releases.get(session, number), by="test", now=utcnow())
