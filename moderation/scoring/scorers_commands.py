@@ -88,7 +88,7 @@ def scorers_shadow(release_id: int, off: bool) -> None:
         row = releases.get(session, release_id)
         act = releases.withdraw if off else releases.put_in_shadow
         act(session, row, by=BY, now=utcnow())
-    click.echo(f"Release {row.id} ({row.scorer}@{row.version}) is {row.state}. See: /scorers")
+    click.echo(f"Release {row.id} ({row.scorer}@{row.version}) is {row.state}.")
 
 
 @scorers.command("promote")
