@@ -194,7 +194,7 @@ def test_density_and_blur_are_those_of_the_person(rani: Browser, sari: Browser) 
 def test_a_late_queue_is_said_on_the_page(rani: Browser, db: Database) -> None:
     assert re.search(r'id="late"[^>]*hidden', rani.get("/queue").text)
     with db.transaction() as session:
-        session.execute(sa.update(Comment).where(Comment.id == 1).values(received_at=utcnow() - timedelta(hours=2)))
+        session.execute(sa.update(Comment).where(Comment.id == 1).values(decided_at=utcnow() - timedelta(hours=2)))
     page = rani.get("/queue").text
     assert not re.search(r'id="late"[^>]*hidden', page)
     assert re.search(r'id="oldest"[^>]*class="is-no"', page)

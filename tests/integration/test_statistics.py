@@ -480,7 +480,7 @@ def test_second_looks_are_counted(busy: Browser, db: Database) -> None:
 def test_the_oldest_held_comment_has_a_level_in_words_and_colour(busy: Browser, db: Database) -> None:
     def level(minutes: int) -> str:
         with db.transaction() as session:
-            session.execute(update(Comment).values(received_at=utcnow() - timedelta(minutes=minutes)))
+            session.execute(update(Comment).values(decided_at=utcnow() - timedelta(minutes=minutes)))
         page = busy.get("/statistics?lang=en").text
         return next(name for name in ("is-ok", "is-soon", "is-late") if f"level {name}" in page)
 
