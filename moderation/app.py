@@ -31,8 +31,8 @@ from moderation.dispatch import CelerySender, Sender
 from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
 from moderation.health.views import health
 from moderation.rescoring.api_views import rescore_api
-from moderation.review import campaigns
 from moderation.rescoring.policy_views import policy_pages
+from moderation.review import campaigns
 from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
 from moderation.review.api_views import queue_api
