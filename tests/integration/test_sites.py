@@ -441,7 +441,7 @@ def test_a_site_is_made_and_its_key_is_shown_once(app: Flask, admin: Browser, db
 def test_a_faulty_new_site_is_not_made_and_what_was_written_is_kept(admin: Browser, db: Database) -> None:
     answer = post(admin, "/sites/new", name="", url="ftp://x", webhook_url="https://u:p@h.example/")
     assert answer.status_code == 422
-    assert answer.text.count('class="err"') == 3
+    assert answer.text.count('class="err" id="e-') == 3
     assert 'value="https://u:p@h.example/"' in answer.text
     with db.reading() as session:
         assert session.scalars(select(Site)).all() == []

@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -12,13 +12,24 @@ from sqlalchemy import select, update
 from moderation import web
 from moderation.accounts import auth, moderators, tokens
 from moderation.accounts.models import AuditEntry, Moderator, PersonalToken
+from moderation.app import create_app
 from moderation.db import Database, utcnow
 from moderation.errors import Conflict, InvalidInput, NotAuthenticated
 from moderation.settings import Settings
+from tests.conftest import Recorder
 
 from .helpers import Browser, add_site, add_user, bearer, log_in
 
 Call = Callable[..., tuple[int, dict[str, object]]]
+
+
+@pytest.fixture
+def app(settings: Settings, sender: Recorder) -> Iterator[Flask]:
+    """An application of this test alone: it gets a route of its own."""
+    application = create_app(settings, sender=sender)
+    application.testing = True
+    yield application
+    application.extensions["database"].dispose()
 
 
 @pytest.fixture
