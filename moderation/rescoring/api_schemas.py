@@ -102,3 +102,35 @@ class RunListSchema(Schema):
     """Runs of my sites, newest first, the latest hundred."""
 
     runs = fields.List(fields.Nested(RunSchema), required=True)
+
+
+class PeopleSchema(Schema):
+    """The machine's verdicts against people's; to hold is to suspect. A share of nothing is null."""
+
+    decisions = fields.Integer(required=True)
+    right = fields.Integer(required=True)
+    false_alarm = fields.Integer(required=True)
+    missed = fields.Integer(required=True)
+    quiet = fields.Integer(required=True)
+    precision = fields.Float(allow_none=True, required=True)
+    recall = fields.Float(allow_none=True, required=True)
+    overturn_rate = fields.Float(allow_none=True, required=True)
+
+
+def _counted() -> fields.Dict:
+    return fields.Dict(keys=fields.String(), values=fields.Integer(), required=True)
+
+
+class DiffReportSchema(Schema):
+    """What the new scores would change. A movement is written `approve>hold`; `changes` count, for each signal,
+    comments by how much their score changed, -1.0 to 1.0."""
+
+    comments = fields.Integer(required=True)
+    failed = fields.Integer(required=True)
+    moved = fields.Integer(required=True)
+    matrix = _counted()
+    decided_by_people = _counted()
+    languages = fields.Dict(keys=fields.String(), values=_counted(), required=True)
+    signals = fields.Dict(keys=fields.String(), values=_counted(), required=True)
+    changes = fields.Dict(keys=fields.String(), values=_counted(), required=True)
+    people = fields.Dict(keys=fields.String(), values=fields.Nested(PeopleSchema), required=True)

@@ -15,7 +15,7 @@ from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
 from moderation.errors import NotAllowed
 from moderation.rescoring import api_schemas as shapes
-from moderation.rescoring import bodies, runs
+from moderation.rescoring import bodies, report, runs
 from moderation.rescoring.models import RescoreRun
 from moderation.rescoring.runs import By
 from moderation.review.api_views import ERRORS, NOT_THERE, READ_ERRORS, chosen_sites, me_in, number
@@ -113,6 +113,21 @@ def run_now(run_id: str) -> Response:
     senior(g.me)
     with web.database().reading() as session:
         return web.answer(bodies.whole(session, run_in(session, run_id), utcnow()))
+
+
+@rescore_api.get("/rescores/<run_id>/report")
+@auth.token_required
+@web.documented(
+    summary="What the new scores of a run would change",
+    tag=TAG,
+    security="token",
+    answers={200: ("As far as the run is.", shapes.DiffReportSchema), 404: NOT_THERE, **READ_ERRORS},
+)
+def told(run_id: str) -> Response:
+    """Counts of movements, by language and signal too, and against people's decisions."""
+    senior(g.me)
+    with web.database().reading() as session:
+        return web.answer(report.as_json(report.of_run(session, run_in(session, run_id))))
 
 
 @rescore_api.post("/rescores/<run_id>/pause")

@@ -1,10 +1,12 @@
 """`moderation rescore …`: judge the archive again, follow it, steer it."""
 
+import csv
 import json
 import sys
 import time
 from collections.abc import Callable
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -14,7 +16,7 @@ from sqlalchemy.orm import Session
 from moderation.archive import store as archive
 from moderation.db import utcnow
 from moderation.opening import opened
-from moderation.rescoring import bodies, runs
+from moderation.rescoring import bodies, report, runs
 from moderation.rescoring.models import RescoreRun
 from moderation.rescoring.runs import By, Plan, Progress
 from moderation.review.bulk import RUNNING
@@ -138,6 +140,30 @@ def resume(run_id: int) -> None:
 def cancel(run_id: int) -> None:
     """End a run. What it has scored stays, and the next run need not score it again."""
     _steer(run_id, runs.cancel)
+
+
+@rescore.command("report")
+@click.argument("run_id", type=int)
+@as_json_option
+@click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures as a table.")
+def show_report(run_id: int, as_json: bool, table: Path | None) -> None:
+    """What the new scores would change, as far as the run is."""
+    _, db = opened()
+    with db.reading() as session:
+        told = report.of_run(session, runs.get(session, run_id))
+    if table is not None:
+        with table.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(("of", "which", "figure", "value"))
+            writer.writerows(report.csv_rows(told))
+        click.echo(f"The report stands in {table}.", err=as_json)
+    if as_json:
+        click.echo(json.dumps(report.as_json(told), ensure_ascii=False))
+    elif table is None:
+        click.echo(f"{told.comments} comments compared, {told.moved} would move, {told.failed} failed")
+        for of, which, figure, value in report.csv_rows(told):
+            shown = "" if value is None else value
+            click.echo(f"{of:<10} {which:<20} {figure:<20} {shown}".rstrip())
 
 
 def _steer(run_id: int, deed: Deed) -> None:

@@ -1,6 +1,7 @@
 """The doors of rescore runs: the command line and the API; who may, and what they are told."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def call(db: Database, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> A
 
 
 def test_the_command_line_plans_starts_follows_and_steers(
-    db: Database, settings: Settings, site: Site, call: Any
+    db: Database, settings: Settings, site: Site, call: Any, tmp_path: Path
 ) -> None:
     asked = ("start", "--site", str(site.id), "--filter", "cuaca", "--scorer", "builtin")
     assert "4 comments match: cuaca" in call(*asked, "--dry-run")
@@ -68,6 +69,10 @@ def test_the_command_line_plans_starts_follows_and_steers(
     assert "comments       4 of 4 (100.0%)" in shown
     assert "by command line" in shown
     assert json.loads(call("status", "--json"))["progress"]["scored"] == 4
+    assert "4 comments compared, " in call("report", "1")
+    assert json.loads(call("report", "1", "--json"))["comments"] == 4
+    assert "stands in" in call("report", "1", "--csv", str(tmp_path / "report.csv"))
+    assert (tmp_path / "report.csv").read_text().startswith("of,which,figure,value")
     assert call("cancel", "1") == "This rescore run is over."
     assert call("status", "9") == "There is no such rescore run."
 
@@ -109,5 +114,7 @@ def test_the_api_plans_starts_follows_and_steers(app: Flask, db: Database, setti
     work(db, settings)
     told = ask("GET", path)
     assert (told["state"], told["progress"]["share"], told["progress"]["scored"]) == ("done", 1.0, 4)
+    assert ask("GET", f"{path}/report")["comments"] == 4
+    plain("GET", f"{path}/report", code=403)
     assert ask("POST", f"{path}/cancel", code=409)["error"]["details"]["what"] == "done"
     assert [one["id"] for one in ask("GET", "")["runs"]] == [made["id"]]

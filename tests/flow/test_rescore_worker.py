@@ -1,0 +1,74 @@
+"""A rescore run done by a real worker that is killed in the middle of it: every comment is scored exactly once."""
+
+import json
+import os
+import signal
+import subprocess
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+
+from bench import product
+from bench.product import Product
+from moderation import pipeline, queues
+from moderation.accounts.models import Site
+from moderation.comments.intake import AuthorInput, CommentInput, StoryInput
+from moderation.db import utcnow
+from moderation.rescoring.models import RescoreBatch, RescoreRun
+from moderation.scoring.models import Score
+from moderation.settings import load
+from tests.flow.helpers import FRIENDLY, SiteServer, eventually
+from tests.integration.helpers import KEY, judge_all
+
+pytestmark = pytest.mark.flow
+
+COMMENTS = 700
+
+
+def rescore(env: dict[str, str], *arguments: str) -> Any:
+    """`moderation rescore …`; what it printed."""
+    command = [product.script("moderation"), "rescore", *arguments]
+    done = subprocess.run(command, env=env, cwd=product.ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_a_worker_that_is_killed_repeats_one_batch_at_most_and_live_comments_go_on(
+    install: Callable[..., Product],
+) -> None:
+    installed = install()
+    site = product.add_site(installed.env)
+    db = installed.database()
+    story = StoryInput("s1", "http://warta.example/s1", "Sebuah artikel")
+    made = [
+        CommentInput(f"c{n}", story, AuthorInput(name=f"Pembaca {n}"), f"banjir nomor {n}") for n in range(COMMENTS)
+    ]
+    settings = load({name: value for name, value in installed.env.items() if name.startswith("MODERATION_")})
+    with db.transaction() as session:
+        row = session.scalars(select(Site)).one()
+        pipeline.take_in_many(session, row, made, source="api", settings=settings, key=KEY, now=utcnow())
+    judge_all(db, settings)
+    installed.start()
+    installed.wait_ready()
+    first = eventually("the worker runs", lambda: installed.children().get(queues.RESCORING))
+    begun = rescore(installed.env, "start", "--site", "1", "--filter", "banjir", "--scorer", "builtin", "--json")
+    version = json.loads(begun)["version"]
+
+    def scored() -> int:
+        with db.reading() as session:
+            return session.scalar(select(func.count()).where(Score.version == version)) or 0
+
+    eventually("a batch is done", scored)
+    os.kill(first, signal.SIGKILL)
+    live = SiteServer(installed.port, site).post("live", FRIENDLY)
+    assert SiteServer(installed.port, site).judged(live)["status"] == "APPROVED"
+    assert "100.0%" in rescore(installed.env, "watch", "1")
+    assert installed.children()[queues.RESCORING] != first
+    with db.reading() as session:
+        run = session.scalars(select(RescoreRun)).one()
+        assert (run.state, run.scored, run.failed) == ("done", COMMENTS, 0)
+        assert session.scalar(select(func.sum(RescoreBatch.scored))) == COMMENTS
+    assert scored() == COMMENTS + 1  # and the live one
+    db.dispose()
