@@ -14,6 +14,7 @@ from moderation.db import utcnow
 from moderation.delivery import endpoints
 from moderation.delivery.models import Delivery
 from moderation.policy import drafts
+from moderation.policy import store as policies
 from moderation.policy.defaults import DEFAULT_DOCUMENT
 from moderation.policy.models import PolicyDraft
 from moderation.review import bulk, decisions, escalations, filters
@@ -64,6 +65,7 @@ def desk(house: House) -> Iterator[Desk]:
         with house.db.transaction() as session:
             rani = session.get_one(Moderator, made.people["rani"])
             query = filters.parse("status:held", now=utcnow(), tz=UTC)
+            policies.publish(session, made.site.id, {**DEFAULT_DOCUMENT, "max_links": 3}, by="cli", now=utcnow())
             drafts.create(session, made.site.id, by="cli", now=utcnow(), document={**DEFAULT_DOCUMENT, "mode": "pre"})
             bulk.start(session, rani, [made.site.id], query, "reject", "SPAM", utcnow())
         yield made
@@ -100,6 +102,8 @@ def _pages(desk: Desk) -> dict[str, str]:
             "policy draft": f"/policies/drafts/{draft.id}",
             "policy to publish": f"/policies/drafts/{draft.id}/publish",
             "threshold advice": f"/policies/{desk.site.id}/advice",
+            "policies' difference": f"/policies/{desk.site.id}/diff?old=0&new=1",
+            "policy to revert": f"/policies/{desk.site.id}/revert?version=0",
             "account": "/account",
             "tokens": "/account/tokens",
             "sites": "/sites",
