@@ -206,7 +206,15 @@ def test_the_corpora_carry_no_marks_of_data_sets() -> None:
     marks = re.compile(r"\[?(?:USERNAME|USER|URL|NEWLINE_TOKEN|TAB_TOKEN|NAME)\]?|\bRT @|@\w+:|\\n")
     for path in (*FILES, *(frames.FOLDER / "language").glob("*.txt")):
         assert marks.search(path.read_text("utf-8")) is None, path.name
-    assert {path.suffix for path in frames.FOLDER.rglob("*") if path.is_file()} <= {".toml", ".txt", ".md"}
+    assert {path.suffix for path in frames.FOLDER.rglob("*") if path.is_file()} <= {".toml", ".txt", ".md", ".csv"}
+
+
+def test_label_files_hold_checksums_and_letters_and_no_words() -> None:
+    for path in (frames.FOLDER / "labels").glob("*.csv"):
+        head, *lines = path.read_text("ascii").splitlines()
+        assert head == "text_sha256,abuse"
+        assert all(re.fullmatch(r"[0-9a-f]{16},(?:[-umo]|T[ioxtg]{0,5})", line) for line in lines), path.name
+        assert len({line[:16] for line in lines}) == len(lines), path.name
 
 
 def test_language_sentences_are_sentences_and_named_once() -> None:
