@@ -15,14 +15,14 @@ DEFAULT_DOCUMENT: dict[str, Any] = {
     "new_author": False,
     "bands": {
         "builtin": {
-            "toxicity": {"hold": 0.156, "reject": 0.97},
-            "severe_toxicity": {"hold": 0.581, "reject": 0.95},
-            "obscene": {"hold": 0.728, "reject": 0.97},
-            "threat": {"hold": 0.33, "reject": 0.95},
-            "insult": {"hold": 0.471, "reject": 0.97},
-            "identity_attack": {"hold": 0.358, "reject": 0.95},
+            "toxicity": {"hold": 0.16, "reject": 0.97},
+            "severe_toxicity": {"hold": 0.528, "reject": 0.95},
+            "obscene": {"hold": 0.753, "reject": 0.97},
+            "threat": {"hold": 0.31, "reject": 0.95},
+            "insult": {"hold": 0.443, "reject": 0.97},
+            "identity_attack": {"hold": 0.374, "reject": 0.95},
             "sexual_explicit": {"hold": 0.949, "reject": 0.99},
-            "spam": {"hold": 0.527, "reject": 0.97},
+            "spam": {"hold": 0.618, "reject": 0.97},
         },
         "detoxify": {
             "toxicity": {"hold": 0.6, "reject": 0.97},

@@ -124,7 +124,7 @@ def product(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
 
 
 def wait_until_ready(made: Product, process: subprocess.Popen[bytes]) -> None:
-    until = time.monotonic() + 40
+    until = time.monotonic() + 90
     while time.monotonic() < until:
         try:
             with urllib.request.urlopen(f"{made.base}/readyz", timeout=2):
@@ -132,4 +132,4 @@ def wait_until_ready(made: Product, process: subprocess.Popen[bytes]) -> None:
         except (urllib.error.URLError, OSError):
             assert process.poll() is None, (made.folder / "log.txt").read_text()
             time.sleep(0.1)
-    raise AssertionError("not ready in 40 s: " + (made.folder / "log.txt").read_text())
+    raise AssertionError("not ready in 90 s: " + (made.folder / "log.txt").read_text())

@@ -48,7 +48,7 @@ class Family:
                 start_new_session=True,
             )
 
-    def wait_ready(self, port: int, seconds: float = 40.0) -> None:
+    def wait_ready(self, port: int, seconds: float = 90.0) -> None:
         """Wait for /readyz to answer 200; fails with the logs, at once when a process has ended."""
         until = time.monotonic() + seconds
         while not product.answers(port, "/readyz"):
