@@ -63,7 +63,7 @@ def test_a_comment_is_judged_decided_and_told_and_a_second_start_knows_it_all(in
     installed.stop()
     installed.start()
     # The goal is 5 s on an idle machine; a test that others slow down must not depend on it.
-    assert installed.wait_ready() < 20
+    assert installed.wait_ready() < 60
     assert {name: server.state(name) for name in (friendly, insult)} == before
     assert "/queue/" in moderator.page("/queue?tab=rejected")  # the session, too, has outlived the stop
     server.judged(server.post("c3", FRIENDLY))

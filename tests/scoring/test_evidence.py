@@ -116,7 +116,7 @@ def test_an_ordinary_comment_loads_neither_phone_nor_domain_tables() -> None:
 def test_hostile_texts_cost_milliseconds(unit: str) -> None:
     seen = view((unit * 10_000)[:10_000])
     evidence.find(view("x.com 081234567890"))
-    started = time.perf_counter()
+    started = time.process_time()
     found = evidence.find(seen)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
     assert len(found.spans) <= 4 * evidence.MAX_SPANS

@@ -180,7 +180,7 @@ def test_names_that_end_in_a_number_are_found(text: str, brands: list[str]) -> N
 def test_hostile_texts_cost_milliseconds(unit: str) -> None:
     text = (unit * 10_000)[:10_000]
     view("é")
-    started = time.perf_counter()
+    started = time.process_time()
     found = view(text, lambda word: None)
     brand_numbers(found)
-    assert time.perf_counter() - started < 0.5  # about 20 ms on an idle core; the rest is for busy ones
+    assert time.process_time() - started < 0.5  # about 20 ms on an idle core; the rest is for busy ones
