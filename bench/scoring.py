@@ -20,6 +20,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,7 @@ from moderation.scoring.conversion import Converted, Wanted
 from moderation.scoring.detoxify_scorer import DetoxifyScorer
 from moderation.scoring.detoxify_torch import TorchNetwork
 from moderation.scoring.language import Language
+from moderation.scoring.preparing import Prepared
 
 MUST = {"bert-base": 6.0, "xlm-roberta-base": 8.0}
 """How many times `Detoxify.predict` on length-sorted lists of 32."""
@@ -130,12 +132,12 @@ def transformer(shape: str, folder: Path, texts: list[str], others: list[str], r
     detoxify = TorchNetwork(checkpoint, threads=detoxify_onnx.cores()).detoxify
     builtin_scorer = BuiltinScorer()
 
-    def english(text: str) -> Language:
-        builtin_scorer.language_of(text)  # what it costs counts, what it says does not: every text is judged
-        return Language("en")
+    def english(some: Sequence[str]) -> list[Prepared]:
+        # What the language costs counts, what it says does not: every text is judged.
+        return [replace(text, language=Language("en")) for text in builtin_scorer.prepare(some)]
 
     network = weights.load(item, weights.ONNX)
-    ours = DetoxifyScorer(network, languages=frozenset(languages), version="bench", language_of=english)
+    ours = DetoxifyScorer(network, languages=frozenset(languages), version="bench", prepare=english)
     ordered = sorted(texts, key=len)
     ways: dict[str, Callable[[], Any]] = {
         "ours": lambda: ours.score(texts),

@@ -59,7 +59,7 @@ EVERY = 10**9
 
 TOGETHER = 64
 """Texts that the scorer is given at once; in between a worker looks whether its batch is still wanted."""
-TOGETHER_CUDA = 4096
+TOGETHER_CUDA = 16_384
 LOOK_SECONDS = 1.0
 
 LEASE = timedelta(seconds=30)

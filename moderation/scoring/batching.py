@@ -70,4 +70,6 @@ def judged(
     scores = np.concatenate(results)
     order = np.empty(len(pieces), dtype=np.int64)
     order[np.concatenate([np.array(batch, dtype=np.int64) for batch in plan])] = np.arange(len(pieces))
-    return np.stack([scores[order[chosen]].max(axis=0) for chosen in of_text])
+    firsts = np.cumsum([0, *(len(chosen) for chosen in of_text[:-1])])
+    found: Scores = np.maximum.reduceat(scores[order[np.concatenate(of_text)]], firsts)
+    return found

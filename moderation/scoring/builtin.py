@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from moderation.scoring import language, linear
 from moderation.scoring.features import FEATURES_VERSION, Encoded, Row
 from moderation.scoring.linear import Floats, Model
+from moderation.scoring.preparing import Prepared
 from moderation.scoring.scorer import ScorerError, Span, TextScore
 
 NAME = "builtin"
@@ -37,9 +38,6 @@ NOTABLE = 0.3
 
 MAX_WORDS = 6
 """Highlighted places per signal."""
-
-MIN_STYLED = 3
-"""From so many styled letters on (or one hidden character) `reads_as` is filled."""
 
 
 class BuiltinScorer:
@@ -82,10 +80,14 @@ class BuiltinScorer:
             found.extend(self._score(texts[first : first + TOGETHER], spans))
         return found
 
-    def language_of(self, text: str) -> language.Language:
-        """The language of a text; other scorers ask too."""
-        encoded = Encoded(text, self._model.lexicon)
-        return self._languages([encoded])[0]
+    def prepare(self, texts: Sequence[str]) -> list[Prepared]:
+        """The texts read, and their languages, without judging them: for other scorers."""
+        found: list[Prepared] = []
+        for first in range(0, len(texts), TOGETHER):
+            encoded = Encoded.many(texts[first : first + TOGETHER], self._model.lexicon)
+            for one, code in zip(encoded, self._languages(encoded), strict=True):
+                found.append(Prepared.of(one.view, one.evidence, code))
+        return found
 
     def _languages(self, encoded: Sequence[Encoded]) -> list[language.Language]:
         chances = self._model.languages_of(encoded).tolist()
@@ -106,15 +108,14 @@ class BuiltinScorer:
         ]
 
     def _one(self, encoded: Encoded, signals: Mapping[str, float], found: language.Language, spans: bool) -> TextScore:
-        view = encoded.view
-        disguised = len(view.styled) >= MIN_STYLED or bool(view.hidden)
+        seen = Prepared.of(encoded.view, encoded.evidence, found)
         return TextScore(
             signals=signals,
             language=found.code,
             supported=not found.foreign,
-            spans=(*encoded.evidence.spans, *self._explain(encoded, signals)) if spans else (),
-            reads_as=view.plain if disguised else "",
-            facts=encoded.evidence.facts,
+            spans=(*seen.spans, *self._explain(encoded, signals)) if spans else (),
+            reads_as=seen.reads_as,
+            facts=seen.facts,
         )
 
     def logits(self, encoded: Encoded) -> Floats:

@@ -24,7 +24,7 @@ from moderation.scoring.scorer import Scorer, ScorerError, TextScore
 from moderation.scoring.weights import Installed
 from moderation.settings import Settings
 
-BATCH = {detoxify_torch.CPU: 64, detoxify_torch.CUDA: 4096}
+BATCH = {detoxify_torch.CPU: 64, detoxify_torch.CUDA: 65_536}
 """Texts judged in one call."""
 
 
@@ -72,6 +72,7 @@ def score(source: IO[bytes], name: str, device: str) -> None:
                 else:
                     if item is not None:
                         items.append(item)
+            answers: list[str] = []
             for (identifier, _), (result, scorer) in zip(items, _judge(items, first, second), strict=True):
                 answer = {
                     "id": identifier,
@@ -81,7 +82,8 @@ def score(source: IO[bytes], name: str, device: str) -> None:
                 }
                 if not result.supported:
                     answer["supported"] = False
-                click.echo(json.dumps(answer, ensure_ascii=False))
+                answers.append(json.dumps(answer, ensure_ascii=False) + "\n")
+            click.echo("".join(answers), nl=False)
             bar.update(sum(len(line) for _, line in lines))
     if bad:
         click.echo(f"{bad} of the lines could not be read.", err=True)

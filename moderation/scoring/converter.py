@@ -90,14 +90,12 @@ def _write(network: TorchNetwork, folder: Path, precision: str) -> None:
     )
     onnx_graph.write(network.tensors(), shape, folder / detoxify_onnx.GRAPH, int8=precision == INT8)
     (folder / detoxify_onnx.TOKENIZER).write_text(detoxify.tokenizer.backend_tokenizer.to_str(), "utf-8")
-    plain = detoxify.tokenizer("a", add_special_tokens=False)["input_ids"]
-    marked = detoxify.tokenizer("a")["input_ids"]
-    start = next(n for n in range(len(marked)) if marked[n : n + len(plain)] == plain)
+    prefix, suffix = network.marks()
     NetworkFacts(
         labels=labels,
         limit=network.limit,
-        prefix=tuple(marked[:start]),
-        suffix=tuple(marked[start + len(plain) :]),
+        prefix=prefix,
+        suffix=suffix,
         padding=int(detoxify.tokenizer.pad_token_id),
         precision=precision,
     ).save(folder)

@@ -99,6 +99,8 @@ class OnnxNetwork:
         """Made at the first use, so that a process may fork after loading."""
         return ThreadPoolExecutor(self._threads, thread_name_prefix="detoxify")
 
+    together = 0
+
     @property
     def precision(self) -> str:
         """`int8` or `fp32`."""
@@ -115,7 +117,7 @@ class OnnxNetwork:
         budget = min(TOKEN_BUDGET, max(_LEAST_BUDGET, -(-tokens // self._threads)))
         spread = self._pool.map if self._threads > 1 else map
         scores = batching.judged(pieces, self._size, self._run, budget=budget, spread=spread)
-        return [networks.signals(self._facts.labels, row) for row in scores.tolist()]
+        return networks.signals_of_all(self._facts.labels, scores)
 
     def _windows(self, ids: list[int]) -> list[_Window]:
         room = max(self._facts.limit - SPARE, 1)

@@ -3,11 +3,13 @@
 Which texts are judged, and what is told of them; the numbers come from a network (see detoxify_onnx, detoxify_torch).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import islice
 
-from moderation.scoring import evidence, explaining, normalise
+from moderation.scoring import explaining, normalise
 from moderation.scoring.language import UNDECIDED, Language
 from moderation.scoring.networks import Network
+from moderation.scoring.preparing import Prepare, Prepared
 from moderation.scoring.scorer import Span, TextScore
 
 NAME = "detoxify"
@@ -30,18 +32,18 @@ class DetoxifyScorer:
         *,
         languages: frozenset[str],
         version: str,
-        language_of: Callable[[str], Language] | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
-        """`languages` are ISO 639-1 codes; `version` is the weights' hash; `language_of` tells a text's language (the
-        built-in scorer's head by default)."""
+        """`languages` are ISO 639-1 codes; `version` is the weights' hash; `prepare` reads texts and tells their
+        language (the built-in scorer by default)."""
         self._network = network
         self._languages = languages
         self._version = version_of(version, network.precision)
-        if language_of is None:
+        if prepare is None:
             from moderation.scoring.builtin import BuiltinScorer  # the default costs 30 ms only where it is used
 
-            language_of = BuiltinScorer().language_of
-        self._language_of = language_of
+            prepare = BuiltinScorer().prepare
+        self._prepare = prepare
 
     @property
     def name(self) -> str:
@@ -63,29 +65,30 @@ class DetoxifyScorer:
 
         Raises ScorerError when the model gives something that is no probability.
         """
-        views = [normalise.view(text) for text in texts]
-        found = [self._language_of(text) for text in texts]
-        spoken = [
-            language.code in self._languages or (language.code == UNDECIDED and not language.foreign)
-            for language in found
-        ]
-        readable = [view.plain for view, judged in zip(views, spoken, strict=True) if judged]
-        scores = iter(self._network.predict(readable))
-        results = []
-        for view, language, judged in zip(views, found, spoken, strict=True):
-            disguised = len(view.styled) >= 3 or bool(view.hidden)
-            proof = evidence.find(view)
-            results.append(
-                TextScore(
-                    signals=next(scores) if judged else {},
-                    language=language.code,
-                    supported=judged,
-                    spans=proof.spans,
-                    reads_as=view.plain if disguised else "",
-                    facts=proof.facts,
-                )
-            )
+        results: list[TextScore] = []
+        prepared = iter(self._prepare(texts))
+        together = self._network.together or len(texts)
+        while some := list(islice(prepared, together)):
+            results += self._judged(some)
         return results
+
+    def _judged(self, texts: Sequence[Prepared]) -> list[TextScore]:
+        spoken = [self._speaks(text.language) for text in texts]
+        scores = iter(self._network.predict([text.plain for text, judged in zip(texts, spoken, strict=True) if judged]))
+        return [
+            TextScore(
+                signals=next(scores) if judged else {},
+                language=text.language.code,
+                supported=judged,
+                spans=text.spans,
+                reads_as=text.reads_as,
+                facts=text.facts,
+            )
+            for text, judged in zip(texts, spoken, strict=True)
+        ]
+
+    def _speaks(self, language: Language) -> bool:
+        return language.code in self._languages or (language.code == UNDECIDED and not language.foreign)
 
     def explain(self, text: str, signals: Sequence[str]) -> tuple[Span, ...]:
         """The words that each of `signals` rests on, found by leaving words out; seconds for a long text.

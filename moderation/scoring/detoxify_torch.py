@@ -1,4 +1,4 @@
-"""The plain way to run Detoxify: its own class, with torch, on the CPU or a GPU. Also makes sure of its weights.
+"""The plain way to run Detoxify: its own class, with torch, on the CPU. Also makes sure of its weights.
 
 The only file that imports torch, transformers and detoxify, and only when weights are loaded. What Detoxify leaves open
 is closed here: nothing is fetched from a hub, checkpoints are loaded without running their pickles, a missing tensor or
@@ -39,7 +39,7 @@ CPU, CUDA = "cpu", "cuda"
 PUBLISHED = ("original", "unbiased", "multilingual")
 """Names of published weights that can be fetched."""
 
-TOKEN_BUDGET: Mapping[str, int] = {CPU: 1024, CUDA: 32768}
+TOKEN_BUDGET = 1024
 """Padded tokens in one pass: sorted by length, this wastes little and keeps memory flat (docs: performance)."""
 
 _Window = tuple[str, int]
@@ -54,19 +54,16 @@ def installed() -> bool:
 class TorchNetwork:
     """A Detoxify object with its limits."""
 
-    def __init__(self, checkpoint: Path, *, threads: int = 1, device: str = CPU) -> None:
+    def __init__(self, checkpoint: Path, *, threads: int = 1) -> None:
         """Load the weights (seconds, a gigabyte). Raises ScorerError when they are refused.
 
-        `threads` is torch's thread count in this process; `device` is `cpu`, or `cuda` for a GPU (bfloat16 there).
+        `threads` is torch's thread count in this process.
         """
         torch = _import(threads)
-        if device == CUDA and not torch.cuda.is_available():
-            raise ScorerError("There is no GPU here that torch can use; judge on the CPU instead (--device cpu).")
         detoxify, classes, kind = _load(torch, checkpoint)
         self.facts = Facts(kind, KINDS[kind], classes)
         self.detoxify = detoxify
-        self._torch = torch
-        self._device = device
+        self.torch = torch
         tokenizer, config = detoxify.tokenizer, detoxify.model.config
         positions = int(getattr(config, "max_position_embeddings", 512))
         # RoBERTa's positions begin after the padding index: 514 of them hold 512 tokens.
@@ -76,24 +73,21 @@ class TorchNetwork:
         tokenizer.split_special_tokens = True
         detoxify.model.eval()
         self._check_differs(checkpoint)
-        if device == CUDA:
-            detoxify.device = device
-            detoxify.model.to(device)
+
+    together = 0
 
     @property
     def precision(self) -> str:
-        """`torch` on the CPU, in 32 bits; `bf16` on a GPU."""
-        return "bf16" if self._device == CUDA else "torch"
+        """`torch`: the package itself, in 32 bits."""
+        return "torch"
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Signals of each text: per signal the highest of its windows. Raises ScorerError."""
         if not texts:
             return []
-        run = self._on_gpu if self._device == CUDA else self._by_detoxify
         pieces = [self.windows(text) for text in texts]
-        budget = TOKEN_BUDGET[self._device]
-        scores = batching.judged(pieces, lambda piece: piece[1] + SPARE, run, budget=budget)
-        return [networks.signals(self.facts.classes, row) for row in scores.tolist()]
+        scores = batching.judged(pieces, lambda piece: piece[1] + SPARE, self._by_detoxify, budget=TOKEN_BUDGET)
+        return networks.signals_of_all(self.facts.classes, scores)
 
     def windows(self, text: str) -> list[_Window]:
         """The pieces of a text that fit the model, with their lengths in tokens."""
@@ -113,14 +107,12 @@ class TorchNetwork:
         columns = [values if isinstance(values, list) else [values] for values in raw.values()]
         return np.array(columns, dtype=np.float32).T
 
-    def _on_gpu(self, pieces: Sequence[_Window]) -> Scores:
-        torch, tokenizer = self._torch, self.detoxify.tokenizer
-        texts = [text for text, _ in pieces]
-        given = tokenizer(texts, return_tensors="pt", truncation=True, padding=True).to(self._device)
-        with torch.inference_mode(), torch.autocast(self._device, dtype=torch.bfloat16):
-            logits = self.detoxify.model(**given)[0]
-        found: Scores = torch.sigmoid(logits.float()).cpu().numpy()[:, : len(self.facts.classes)]
-        return found
+    def marks(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Token numbers that the model wants before and after every text."""
+        plain = self.detoxify.tokenizer("a", add_special_tokens=False)["input_ids"]
+        marked = self.detoxify.tokenizer("a")["input_ids"]
+        start = next(n for n in range(len(marked)) if marked[n : n + len(plain)] == plain)
+        return tuple(marked[:start]), tuple(marked[start + len(plain) :])
 
     def tensors(self) -> dict[str, NDArray[np.float32]]:
         """The network's weights by their names. Raises ScorerError where one is no finite number."""

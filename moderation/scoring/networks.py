@@ -1,10 +1,12 @@
 """What Detoxify's networks are, without loading one: kinds, languages, labels, and the numbers they may give."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+import numpy as np
+
+from moderation.scoring.batching import Scores
 from moderation.scoring.scorer import ScorerError
 from moderation.signals import SIGNALS
 
@@ -21,6 +23,10 @@ _HOUSE_NAMES = {"toxic": "toxicity", "severe_toxic": "severe_toxicity", "identit
 
 class Network(Protocol):
     """Weights that are loaded, with what it takes to run them."""
+
+    @property
+    def together(self) -> int:
+        """How many texts one call should judge, so that it need not wait until all are read; 0 for all of them."""
 
     @property
     def precision(self) -> str:
@@ -55,16 +61,17 @@ def kind_of(model_name: str, classes: Sequence[str]) -> str:
     return "custom"
 
 
-def signals(classes: Sequence[str], values: Sequence[float]) -> dict[str, float]:
-    """Label → probability of one text as signal → probability; labels that are no signal are left out.
+def signals_of_all(classes: Sequence[str], scores: Scores) -> list[dict[str, float]]:
+    """Probabilities [texts, labels] as signal → probability per text; labels that are no signal are left out.
 
     Raises ScorerError where a number is no probability.
     """
-    found = {}
-    for label, value in zip(classes, values, strict=True):
-        signal = house_name(label)
-        if not math.isfinite(value) or not 0.0 <= value <= 1.0:
-            raise ScorerError(f"Detoxify gave {value} for {signal}: not a probability.")
-        if signal in SIGNALS:
-            found[signal] = round(float(value), 5)
-    return found
+    names = [house_name(label) for label in classes]
+    wrong = np.argwhere(~((scores >= 0.0) & (scores <= 1.0)))  # what is no number is neither
+    if len(wrong):
+        text, label = wrong[0]
+        raise ScorerError(f"Detoxify gave {scores[text, label]} for {names[label]}: not a probability.")
+    kept = [place for place, name in enumerate(names) if name in SIGNALS]
+    chosen = [names[place] for place in kept]
+    rows = scores[:, kept].astype(np.float64).round(5).tolist()
+    return [dict(zip(chosen, row, strict=True)) for row in rows]

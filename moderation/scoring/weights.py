@@ -21,6 +21,7 @@ from typing import Any
 from moderation.errors import ModerationError
 from moderation.scoring import conversion, detoxify_onnx, detoxify_torch
 from moderation.scoring.conversion import Converted, Wanted
+from moderation.scoring.detoxify_gpu import GpuNetwork
 from moderation.scoring.detoxify_onnx import OnnxNetwork
 from moderation.scoring.detoxify_torch import TorchNetwork
 from moderation.scoring.networks import Network
@@ -318,7 +319,9 @@ def load(item: Installed, wanted: str = AUTO, *, threads: int = 0, device: str =
     verify(item, way)
     if way == ONNX:
         return OnnxNetwork(item.folder / item.converted, threads=threads)
-    return TorchNetwork(item.path, threads=threads or 1, device=device)
+    if device == detoxify_torch.CUDA:
+        return GpuNetwork(item.path)
+    return TorchNetwork(item.path, threads=threads or 1)
 
 
 def check(item: Installed, wanted: str = AUTO) -> None:

@@ -14,6 +14,7 @@ from moderation.scoring.converter import convert
 from moderation.scoring.detoxify_scorer import DetoxifyScorer
 from moderation.scoring.detoxify_torch import TorchNetwork
 from moderation.scoring.language import Language
+from moderation.scoring.preparing import one_by_one
 from moderation.scoring.scorer import ScorerError
 from moderation.scoring.weights import WeightsError
 from tests.scoring import tiny
@@ -39,7 +40,7 @@ def scorer(network: TorchNetwork) -> DetoxifyScorer:
 
 
 def scorer_of(network: TorchNetwork) -> DetoxifyScorer:
-    return DetoxifyScorer(network, languages=frozenset({"en"}), language_of=lambda text: ENGLISH, version="abc")
+    return DetoxifyScorer(network, languages=frozenset({"en"}), prepare=one_by_one(lambda text: ENGLISH), version="abc")
 
 
 def install(path: Path, data_dir: Path, *given: str, **more: Any) -> weights.Installed:
@@ -95,7 +96,7 @@ def test_styled_letters_are_read_plainly(scorer: DetoxifyScorer) -> None:
 
 def test_a_text_in_a_language_the_weights_do_not_speak_is_not_supported(network: TorchNetwork) -> None:
     found = {"selamat pagi": Language("id"), "ok": Language("und"), "hola a todos": Language("es", foreign=True)}
-    scorer = DetoxifyScorer(network, languages=frozenset({"en"}), language_of=found.__getitem__, version="abc")
+    scorer = DetoxifyScorer(network, languages=frozenset({"en"}), prepare=one_by_one(found.__getitem__), version="abc")
     results = dict(zip(found, scorer.score(list(found)), strict=True))
     assert not results["selamat pagi"].supported
     assert results["selamat pagi"].signals == {}
