@@ -144,7 +144,9 @@ def form_token() -> str:
         if "new_visitor" not in g:
             g.new_visitor = secrets.token_urlsafe(24)
         holder = g.new_visitor
-    return web.csrf_token(holder)
+    if g.get("form_token_of") != holder:  # a page may have eighty forms
+        g.form_token_of, g.form_token = holder, web.csrf_token(holder)
+    return str(g.form_token)
 
 
 def keep_visitor(response: Response) -> Response:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from math import floor
 from typing import Any
 
 from sqlalchemy import and_, func, select
@@ -58,6 +59,20 @@ class SignalBar:
     hold: float | None
     reject: float | None
     scorer: str
+
+    @property
+    def over(self) -> str:
+        """The higher mark that it has reached: `no`, `hold`, or nothing."""
+        if self.value is None:
+            return ""
+        if self.reject is not None and self.value >= self.reject:
+            return "no"
+        return "hold" if self.hold is not None and self.value >= self.hold else ""
+
+    @property
+    def cut(self) -> float | None:
+        """The value as it is shown: with two decimals, never rounded up."""
+        return None if self.value is None else floor(round(self.value * 100, 9)) / 100
 
 
 @dataclass(frozen=True, slots=True)

@@ -102,6 +102,8 @@ def settle(session: Session, comment_ids: Sequence[int], moderator_id: int | Non
 
 def open_of(session: Session, comment_ids: Sequence[int]) -> dict[int, Asked]:
     """The open question on each of these comments; one without is not there."""
+    if not comment_ids:
+        return {}
     still = Comment.id.in_(comment_ids) & Comment.escalated & Escalation.answered_at.is_(None)
     return {asked.comment_id: asked for asked in _asked(session, still)}
 
