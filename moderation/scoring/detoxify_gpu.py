@@ -5,16 +5,21 @@ per call, so that the processor prepares the next batch while the card works on 
 """
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from moderation.scoring import batching, networks
-from moderation.scoring.batching import SPARE, Scores
+from moderation.scoring.batching import SPARE
 from moderation.scoring.detoxify_torch import CUDA, TorchNetwork
 from moderation.scoring.scorer import ScorerError
+
+Ints = NDArray[np.int64]
 
 TOKEN_BUDGET = 65_536
 """Padded tokens in one pass: large enough to fill the card, a few gigabytes of its memory (docs/performance.md)."""
@@ -24,9 +29,6 @@ TOGETHER = 8192
 
 _EVEN = 8
 """Batches are padded to a multiple of so many tokens, as the card's matrix units like them."""
-
-_Window = tuple[int, ...]
-"""Token numbers of a piece of a text, without the model's own marks."""
 
 
 class GpuNetwork:
@@ -61,44 +63,82 @@ class GpuNetwork:
 
     def predict(self, texts: Sequence[str]) -> list[dict[str, float]]:
         """Signals of each text: per signal the highest of its windows. Raises ScorerError."""
-        found: list[dict[str, float]] = []
         # Read by the library at each call; `detoxify_torch` switches it off for processes that fork.
         os.environ["TOKENIZERS_PARALLELISM"] = "true"
+        found: list[dict[str, float]] = []
+        under_way: _Passes | None = None
         for start in range(0, len(texts), TOGETHER):
-            encoded = self._tokenizer.encode_batch(list(texts[start : start + TOGETHER]), add_special_tokens=False)
-            pieces = [self._windows(encoding.ids) for encoding in encoded]
-            scores = batching.judged(pieces, self._size, self._run, budget=self._budget, spread=self._fetched)
-            found += networks.signals_of_all(self.facts.classes, scores)
-        return found
+            passes = self._begin(texts[start : start + TOGETHER])
+            if under_way is not None:
+                found += self._end(under_way)
+            under_way = passes
+        return found if under_way is None else found + self._end(under_way)
 
-    def _windows(self, ids: list[int]) -> list[_Window]:
-        if len(ids) <= self._room:
-            return [tuple(ids)]
-        return [tuple(ids[start:end]) for start, end in batching.windows(len(ids), self._room)]
-
-    def _size(self, piece: _Window) -> int:
-        return -(-(len(self._prefix) + len(piece) + len(self._suffix)) // _EVEN) * _EVEN
-
-    def _run(self, pieces: Sequence[_Window]) -> Any:
-        """Probabilities of a batch, still on the card and maybe not yet computed."""
+    def _begin(self, texts: Sequence[str]) -> "_Passes":
+        """Tokenise the texts and give the card its work, without waiting for it."""
         torch = self._torch
+        encoded = [one.ids for one in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
+        starts, lengths, firsts = self._windows(np.array([len(ids) for ids in encoded], dtype=np.int64))
         around = len(self._prefix) + len(self._suffix)
-        lengths = np.array([len(piece) + around for piece in pieces], dtype=np.int64)
-        width = min(-(-int(lengths.max()) // _EVEN) * _EVEN, self._room + SPARE)
-        ids = np.full((len(pieces), width), self._padding, dtype=np.int64)
-        inside = np.arange(width) < lengths[:, None]
-        ids[inside] = np.fromiter(
-            (token for piece in pieces for part in (self._prefix, piece, self._suffix) for token in part),
-            dtype=np.int64,
-            count=int(lengths.sum()),
-        )
-        given, mask = torch.from_numpy(ids), torch.from_numpy(inside.astype(np.int64))
-        if self._device == CUDA:
-            given, mask = (tensor.pin_memory().to(CUDA, non_blocking=True) for tensor in (given, mask))
+        sizes = -(-(lengths + around) // _EVEN) * _EVEN
+        plan = batching.batches(sizes.tolist(), self._budget)
+        order = np.concatenate([np.array(batch, dtype=np.int64) for batch in plan])
+        size = sum(map(len, encoded))
+        tokens = self._there(np.fromiter(chain.from_iterable(encoded), dtype=np.int64, count=size))
+        where = self._there(np.stack([starts[order], lengths[order]]))
+        results, done = [], 0
         with torch.inference_mode():
-            logits = self._model(input_ids=given, attention_mask=mask)[0]
-            return torch.sigmoid(logits.float())[:, : len(self.facts.classes)]
+            for batch in plan:
+                width = min(int(sizes[batch].max()), self._room + around)
+                place = where[:, done : done + len(batch)]
+                results.append(self._run(tokens, place[0], place[1], width))
+                done += len(batch)
+            return _Passes(torch.cat(results), order, firsts)
 
-    def _fetched(self, run: Callable[[Any], Any], batches: Iterable[Any]) -> list[Scores]:
-        """All batches are given to the card before the first result is asked for."""
-        return [self._torch.cat([run(batch) for batch in batches]).cpu().numpy()]
+    def _windows(self, counts: Ints) -> tuple[Ints, Ints, Ints]:
+        """Of every window its first token and its length, and of every text its first window, by their token counts."""
+        starts, firsts = np.cumsum(counts) - counts, np.arange(len(counts))
+        if int(counts.max(initial=0)) <= self._room:
+            return starts, counts, firsts
+        found: list[tuple[int, int]] = []
+        for text, (start, count) in enumerate(zip(starts.tolist(), counts.tolist(), strict=True)):
+            firsts[text] = len(found)
+            found += [(start + low, high - low) for low, high in batching.windows(count, self._room)]
+        places = np.array(found, dtype=np.int64)
+        return places[:, 0], places[:, 1], firsts
+
+    def _there(self, values: Ints) -> Any:
+        tensor = self._torch.from_numpy(values)
+        return tensor.pin_memory().to(CUDA, non_blocking=True) if self._device == CUDA else tensor
+
+    def _run(self, tokens: Any, starts: Any, lengths: Any, width: int) -> Any:
+        """Probabilities of a batch, still on the card and maybe not yet computed. The batch is put together there."""
+        torch = self._torch
+        columns = torch.arange(width, device=tokens.device)[None, :]
+        before, lengths = len(self._prefix), lengths[:, None]
+        ids = tokens.new_full((len(starts), width), self._padding)
+        if len(tokens):
+            places = (starts[:, None] + columns - before).clamp(0, len(tokens) - 1)
+            ids = torch.where((columns >= before) & (columns < before + lengths), tokens[places], ids)
+        for place, mark in enumerate(self._prefix):
+            ids[:, place] = mark
+        for place, mark in enumerate(self._suffix):
+            ids = torch.where(columns == before + lengths + place, mark, ids)
+        mask = (columns < before + lengths + len(self._suffix)).long()
+        logits = self._model(input_ids=ids, attention_mask=mask)[0]
+        return torch.sigmoid(logits.float())[:, : len(self.facts.classes)]
+
+    def _end(self, passes: "_Passes") -> list[dict[str, float]]:
+        """Wait for the card and sort out what it found."""
+        scores = np.empty((len(passes.order), len(self.facts.classes)), dtype=np.float32)
+        scores[passes.order] = passes.scores.cpu().numpy()
+        return networks.signals_of_all(self.facts.classes, np.maximum.reduceat(scores, passes.firsts))
+
+
+@dataclass(frozen=True, slots=True)
+class _Passes:
+    """What the card works on: scores of windows in `order`; `firsts` is each text's first window."""
+
+    scores: Any
+    order: Ints
+    firsts: Ints

@@ -274,7 +274,6 @@ class Encoded:
     def _read(self, text: str, lexicon: Lexicon) -> None:
         self.view: View = normalise.view(text, lexicon.decensor)
         self.evidence: Evidence = evidence.find(self.view)
-        self.brands = normalise.brand_numbers(self.view)
         self.lexicon = lexicon
         pieces = [" ", self.view.folded[: _MAX_TEXT // 2 * 2 - 2], " "]
         self._folded_size = len(pieces[1])
@@ -288,7 +287,16 @@ class Encoded:
             position += len(reading.text) + 1
         self.text = "".join(pieces)[:_MAX_TEXT]
         self.words: list[str] = TOKEN.findall(self.text)
-        self.hits = lexicon.hits(self.words)
+
+    @cached_property
+    def hits(self) -> list[Hit]:
+        """Listed words among the words."""
+        return self.lexicon.hits(self.words)
+
+    @cached_property
+    def brands(self) -> list[tuple[int, int, str]]:
+        """Brand names that end in a number."""
+        return normalise.brand_numbers(self.view)
 
     def _hashed(self, grams: Grams, place: int) -> None:
         self.grams, self.place = grams, place
