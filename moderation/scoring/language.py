@@ -112,7 +112,7 @@ def detect(encoded: Encoded, chances: Sequence[float], languages: Sequence[str],
     if letters < 3:
         return Language(UNDECIDED)
     by_code = dict(zip(languages, chances, strict=True))
-    best = max(by_code, key=lambda code: by_code[code])
+    best = max(by_code, key=by_code.__getitem__)
     home = sum(by_code[code] for code in own if code in by_code)
     if best in own and (by_code[best] >= LIKELY or home >= SURE):
         return Language(best)

@@ -60,8 +60,7 @@ class Token:
     end: int
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """A listed word or phrase: the category's index and the tokens it covers (first, last)."""
 
     category: int
@@ -144,7 +143,8 @@ class Lexicon:
                         if phrase:
                             categories, size = phrase, length
                             break
-                found.extend(Hit(category, index, index + size - 1) for category in categories)
+                for category in categories:
+                    found.append(Hit(category, index, index + size - 1))
             index += size
         return found
 
