@@ -8,7 +8,7 @@ while the list changes. One card stands for a whole campaign: its followers are 
 import base64
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -195,24 +195,23 @@ def newest(session: Session, site_ids: Sequence[int], tab: str) -> int:
     return max(((row.at - _EPOCH) // timedelta(microseconds=1) for row in _united(session, last)), default=0)
 
 
-def arrived_since(session: Session, site_ids: Sequence[int], tab: str, mark: int) -> int:
+def arrived_since(
+    session: Session, site_ids: Sequence[int], tab: str, mark: int, *, known: Collection[int] = ()
+) -> int:
     """How many comments have come under a tab since `newest` gave that mark; ARRIVALS at most.
 
-    Of what waits, those count that the machine brought: what a person put back is on that person's page already.
+    Those that the page shows (`known`) are not new, though they may have come back. Of what waits, those count that the
+    machine brought: what a person put back is on that person's page already.
     """
     if tab == "mine":
         return 0
     if tab == "reported":
         listed = select(Comment.id).where(Comment.id == Report.comment_id, *_listed(tab), Comment.site_id.in_(site_ids))
-        wanted = (
-            select(Report.comment_id)
-            .where(Report.id > mark, Report.resolved_at.is_(None), listed.exists())
-            .distinct()
-            .limit(ARRIVALS)
-        )
+        fresh = (Report.id > mark, Report.resolved_at.is_(None), Report.comment_id.not_in(known))
+        wanted = select(Report.comment_id).where(*fresh, listed.exists()).distinct().limit(ARRIVALS)
         return len(session.execute(wanted).all())
     since = _EPOCH + timedelta(microseconds=min(mark, _LAST_MARK))
-    rest: list[ColumnElement[bool]] = []
+    rest: list[ColumnElement[bool]] = [Comment.id.not_in(known)] if known else []
     if tab in ("held", "not_scored"):
         rest += [Comment.follower == false(), Comment.human_revision != Comment.revision]
     if tab == "not_scored":

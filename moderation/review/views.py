@@ -111,6 +111,14 @@ class Listed:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """What a page shows of a comment."""
+
+    version: int
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
 class Together:
     """`n` comments were decided at once at the moment `at`; `left` of those that were meant were not."""
 
@@ -195,7 +203,8 @@ def queue_page() -> AnyResponse:
 @auth.login_required
 def changes() -> Response:
     """What has changed since the page was made, with an ETag: counts, newcomers, the oldest, who reads which of the
-    page's cards (`ids`: id.version, by spaces), and the lines of those that were decided since."""
+    page's cards (`ids`: id.version.revision, by spaces), the lines of those that were decided since, and the cards of
+    those that wait with another text."""
     place, now = _place(), utcnow()
     site_ids = _site_ids(place)
     since = web.query_int("since", 0, 0, 10**18)
@@ -204,14 +213,14 @@ def changes() -> Response:
         waits = not place.q and place.tab in ("held", "not_scored")
         body = {
             "counts": queue.counts(session, site_ids, g.me, now),
-            "new": 0 if place.q else queue.arrived_since(session, site_ids, place.tab, since),
+            "new": 0 if place.q else queue.arrived_since(session, site_ids, place.tab, since, known=seen),
             "oldest": web.instant(queue.oldest(session, site_ids)) if waits else None,
             "presence": {
                 str(comment_id): {"who": held.name, "until": web.instant(held.until)}
                 for comment_id, held in claims.of_comments(session, list(seen), now).items()
                 if held.moderator_id != g.me.id
             },
-            "decided": _decided_since(session, seen, place, now),
+            **_changed_since(session, seen, place, now),
         }
     response = web.answer(body)
     response.headers["Cache-Control"] = "private, no-cache"
@@ -465,16 +474,15 @@ def _conflict_html(
 ) -> str:
     if facts.get("what") == "claimed":  # nothing was decided: the card stays, and says who reads it
         return render_template("partials/card.html", card=card, place=place.fields(), current=True)
-    edit = _edit(session, card) if facts.get("what") == "edited" else None
+    edit = _edit(session, card, _seen_revision(card)) if facts.get("what") == "edited" else None
     fields = place.fields()
     return render_template("partials/conflict.html", card=card, conflict=facts, mine=mine, place=fields, changes=edit)
 
 
-def _edit(session: Session, card: Card) -> list[Change] | None:
-    """What the author changed since the revision that the form was made for."""
-    number = _seen_revision(card)
-    wanted = select(Revision.text).where(Revision.comment_id == card.id, Revision.number == number)
-    before = session.scalar(wanted) if number != card.revision else None
+def _edit(session: Session, card: Card, revision: int) -> list[Change] | None:
+    """What the author changed since a revision; None where that is the card's own, or gone."""
+    wanted = select(Revision.text).where(Revision.comment_id == card.id, Revision.number == revision)
+    before = session.scalar(wanted) if revision != card.revision else None
     return None if before is None else marks.changes(before, card.text)
 
 
@@ -519,23 +527,40 @@ def _every(place: Place) -> str | None:
     return "/queue/bulk?" + urlencode({"q": f"{q} site:{place.site}" if place.site else q})
 
 
-def _decided_since(session: Session, seen: Mapping[int, int], place: Place, now: datetime) -> dict[str, str]:
-    """Comment → the line for its card's place, of those that have been decided or withdrawn since they were seen."""
+def _changed_since(session: Session, seen: Mapping[int, Seen], place: Place, now: datetime) -> dict[str, Any]:
+    """What became of the cards that a page shows: comment → the line for the place of one that has been decided or
+    withdrawn (`decided`), or the card as it is now of one that waits with a text that was edited (`edited`)."""
     wanted = select(Comment).where(Comment.id.in_(list(seen)), Comment.site_id.in_(g.site_ids))
-    done = (status.APPROVED, status.REJECTED, status.WITHDRAWN)
-    changed = [row for row in session.scalars(wanted) if row.version != seen[row.id] and row.status in done]
+    changed = [row for row in session.scalars(wanted) if row.version != seen[row.id].version]
+    done = [row for row in changed if row.status in (status.APPROVED, status.REJECTED, status.WITHDRAWN)]
+    edited = [row for row in changed if row.status == status.HELD and row.revision > seen[row.id].revision]
+    made = {card.id: card for card in cards.build(session, [*done, *edited], now=now)}
     return {
-        str(made.id): render_template("partials/gone.html", card=made, place=place.fields())
-        for made in cards.build(session, changed, now=now)
+        "decided": {
+            str(row.id): render_template("partials/gone.html", card=made[row.id], place=place.fields()) for row in done
+        },
+        "edited": {
+            str(row.id): render_template(
+                "partials/card.html",
+                card=made[row.id],
+                place=place.fields(),
+                edited=_edit(session, made[row.id], seen[row.id].revision),
+            )
+            for row in edited
+        },
     }
 
 
-def _seen(text: str) -> dict[int, int]:
-    """Comment → version, from what the page shows. Raises InvalidInput."""
-    pairs = [item.partition(".") for item in text.split()[:AT_ONCE]]
-    if not all(part.isascii() and part.isdigit() and len(part) <= 18 for a, _, b in pairs for part in (a, b)):
-        raise InvalidInput("ids must be pairs of id.version.", field="ids")
-    return {int(a): int(b) for a, _, b in pairs}
+def _seen(text: str) -> dict[int, Seen]:
+    """Comment → what the page shows of it. Raises InvalidInput."""
+    found = {}
+    for item in text.split()[:AT_ONCE]:
+        parts = item.split(".")
+        if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in parts):
+            raise InvalidInput("ids must be id.version.revision, by spaces.", field="ids")
+        number, version, revision = map(int, parts)
+        found[number] = Seen(version, revision)
+    return found
 
 
 def _seconds(comment: Comment) -> int:

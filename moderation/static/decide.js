@@ -3,6 +3,8 @@
 import { $, $$, formData, fragment, post, say, whyNot, word } from "./dom.js";
 import { current, idOf, makeCurrent, moveTo, neighbour } from "./cards.js";
 
+const READ_MS = 1000; // what was meant for the old text must not decide the new one
+
 /** Why nothing was saved, said aloud and left standing on the card. */
 export function failed(answer, card) {
   const text = whyNot(answer);
@@ -74,6 +76,10 @@ function undoButton(form) {
 
 async function decide(form, submitter) {
   const card = form.closest(".card");
+  if (performance.now() - Number(card.dataset.edited ?? -READ_MS) < READ_MS) {
+    say(word("edited", { who: $(".who", card)?.textContent ?? "" }), { bad: true });
+    return;
+  }
   const data = formData(form, submitter);
   form.inert = true;
   card.setAttribute("aria-busy", "true");
@@ -152,19 +158,35 @@ export function undoLatest() {
   else say(word("nothing_to_undo"));
 }
 
-/** Put a card as the server sees it now in its place; the focus stays on it where it was. */
+/** Put a card as the server has it now in a card's place: the light, the focus and what I was writing stay. */
+export function put(card, html) {
+  const fresh = fragment(html);
+  const focused = card.contains(document.activeElement) ? document.activeElement : null;
+  const lit = card === current();
+  const drafts = $$("textarea", card).filter((field) => field.value);
+  card.replaceWith(fresh);
+  for (const draft of drafts) {
+    const field = $(`#${draft.id}`, fresh);
+    if (!field) continue;
+    field.value = draft.value;
+    field.closest("details").open = true;
+    if (draft === focused) {
+      field.focus({ preventScroll: true });
+      field.setSelectionRange(draft.selectionStart, draft.selectionEnd);
+    }
+  }
+  if (lit) makeCurrent(fresh);
+  if (focused && !fresh.contains(document.activeElement)) fresh.focus({ preventScroll: true });
+  document.dispatchEvent(new Event("moderation:renewed"));
+  return fresh;
+}
+
+/** Ask the server for a card and put it in its place. */
 export async function renew(card) {
   const place = new URLSearchParams(location.search);
   if (card.classList.contains("is-solo")) place.set("back", "comment");
   const answer = await fetch(`/queue/${idOf(card)}/card?${place}`, { headers: { Accept: "application/json" } });
-  if (!answer.ok) return card;
-  const fresh = fragment((await answer.json()).html);
-  const focused = card.contains(document.activeElement);
-  const lit = card === current();
-  card.replaceWith(fresh);
-  if (lit) makeCurrent(fresh);
-  if (focused) fresh.focus({ preventScroll: true });
-  return fresh;
+  return answer.ok ? put(card, (await answer.json()).html) : card;
 }
 
 /** A question to a senior, an answer, a note: posted, and the card is shown as it is from then on. */

@@ -1,8 +1,9 @@
-// What changes while I read: counts, ages, who reads what, "12 new", and a card that somebody else decided, in its place.
+// What changes while I read: counts, ages, who reads what, "12 new", and in its place a card that somebody else decided
+// or whose author edited it.
 // It never adds, removes or moves a card.
 import { $, $$, ago, clock, figure, say, word } from "./dom.js";
 import { current, idOf, moveTo, neighbour, showClaim } from "./cards.js";
-import { becomeLine } from "./decide.js";
+import { becomeLine, put } from "./decide.js";
 
 const EVERY_MS = 4000;
 const SLOWEST_MS = 60000;
@@ -28,10 +29,14 @@ function found() {
   $("#offline").hidden = true;
 }
 
+const writing = (card) => card.contains(document.activeElement) && document.activeElement.matches("textarea, input[type=text]");
+
 /** Somebody decided this card: its line stands there now, unless I am writing on it. */
 function decidedElsewhere(card, html) {
-  if (card.contains(document.activeElement) && document.activeElement.matches("textarea, input[type=text]")) return null;
-  if (card.hasAttribute("aria-busy")) return null;
+  if (card.hasAttribute("aria-busy") || writing(card)) {
+    etag = ""; // ask for it again
+    return null;
+  }
   const lit = card === current();
   const focused = card.contains(document.activeElement);
   const next = neighbour(card, 1) ?? neighbour(card, -1);
@@ -39,6 +44,17 @@ function decidedElsewhere(card, html) {
   if (lit && focused) moveTo(next);
   if (lit) say(line.textContent.trim().replace(/\s+/g, " "));
   return line;
+}
+
+/** Its author edited this card while I read: the new text stands there now, and what I had begun to write stays. */
+function editedMeanwhile(card, html) {
+  if (card.hasAttribute("aria-busy")) {
+    etag = "";
+    return;
+  }
+  const fresh = put(card, html);
+  fresh.dataset.edited = String(performance.now());
+  say(word("edited", { who: $(".who", fresh)?.textContent ?? "" }), { bad: fresh === current() });
 }
 
 function late(oldest) {
@@ -50,7 +66,7 @@ function late(oldest) {
   ages();
 }
 
-function show({ counts = {}, new: fresh = 0, oldest = null, presence = {}, decided = {} }) {
+function show({ counts = {}, new: fresh = 0, oldest = null, presence = {}, decided = {}, edited = {} }) {
   for (const place of $$("[data-count]")) {
     const count = counts[place.dataset.count];
     if (count !== undefined) place.textContent = figure(count);
@@ -59,6 +75,10 @@ function show({ counts = {}, new: fresh = 0, oldest = null, presence = {}, decid
     link.textContent = word("all", { count: figure(counts[link.dataset.all] ?? 0) });
   }
   late(oldest);
+  for (const [id, html] of Object.entries(edited)) {
+    const card = $(`.queue #c-${id}:not(.is-gone, .is-lost)`);
+    if (card) editedMeanwhile(card, html);
+  }
   for (const card of $$(".queue .card:not(.is-gone)")) {
     const claim = presence[idOf(card)];
     showClaim(card, claim && { who: claim.who, time: clock(new Date(claim.until)) });
@@ -79,12 +99,16 @@ function show({ counts = {}, new: fresh = 0, oldest = null, presence = {}, decid
   return lines;
 }
 
+/** What the page shows of each comment: id.version.revision. */
+const shown = () =>
+  $$(".queue .card:not(.is-gone)").map((card) => [idOf(card), card.dataset.version, card.dataset.revision].join("."));
+
 async function ask() {
   const { since = "0" } = $("#desk").dataset;
   const query = new URLSearchParams(location.search);
   query.delete("after");
   query.set("since", since);
-  query.set("ids", $$(".queue .card:not(.is-gone)").map((card) => `${idOf(card)}.${card.dataset.version}`).join(" "));
+  query.set("ids", shown().join(" "));
   const headers = etag && asked === String(query) ? { "If-None-Match": etag } : {};
   const answer = await fetch(`/queue/changes?${query}`, {
     headers: { Accept: "application/json", ...headers },

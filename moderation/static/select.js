@@ -74,6 +74,7 @@ export function start() {
     event.preventDefault();
     if (!form.inert) decide(form, event.submitter);
   });
+  document.addEventListener("moderation:renewed", count); // a card that is another by now is not selected any more
   form.addEventListener("reset", () => {
     last = null;
     setTimeout(count); // the boxes are cleared after this event

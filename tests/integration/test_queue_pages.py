@@ -49,12 +49,12 @@ def changed(browser: Browser, query: str) -> Any:
 
 def test_who_reads_a_comment_is_seen_by_others_and_not_by_oneself(rani: Browser, sari: Browser) -> None:
     assert rani.post("/queue/1/claim").status_code == 200
-    assert changed(rani, "ids=1.2+2.2")["presence"] == {}
-    assert changed(sari, "ids=1.2+2.2")["presence"]["1"]["who"] == "Rani"
+    assert changed(rani, "ids=1.2.1+2.2.1")["presence"] == {}
+    assert changed(sari, "ids=1.2.1+2.2.1")["presence"]["1"]["who"] == "Rani"
     page = sari.get("/queue?lang=en").text
     assert "◉ Rani is reading" in page
     rani.post("/queue/1/release")
-    assert changed(sari, "ids=1.2")["presence"] == {}
+    assert changed(sari, "ids=1.2.1")["presence"] == {}
 
 
 def test_a_comment_that_a_colleague_reads_is_decided_after_taking_it_over_only(
@@ -83,16 +83,42 @@ def test_who_comes_after_a_decision_hears_of_it_though_a_colleague_reads(rani: B
 
 def test_what_a_colleague_decided_becomes_a_line_on_my_page(rani: Browser, sari: Browser) -> None:
     sari.post("/queue/2/decision", seen_version="2", reject="SPAM")
-    body = changed(rani, "ids=1.2+2.2")
+    body = changed(rani, "ids=1.2.1+2.2.1")
     assert list(body["decided"]) == ["2"]
     assert "is-gone" in body["decided"]["2"]
     assert "Sari P." in body["decided"]["2"]
     assert "/undo" not in body["decided"]["2"]
-    assert "/queue/2/undo" in changed(sari, "ids=2.2")["decided"]["2"]  # my own, from another window
-    assert changed(rani, "ids=2.3")["decided"] == {}  # seen already
+    assert "/queue/2/undo" in changed(sari, "ids=2.2.1")["decided"]["2"]  # my own, from another window
+    assert changed(rani, "ids=2.3.1")["decided"] == {}  # seen already
 
 
-@pytest.mark.parametrize("ids", ["x", "1", "1.2.3", "1.-2", "1." + "9" * 30])
+def test_a_text_that_was_edited_is_told_of_until_the_page_shows_it(
+    rani: Browser, db: Database, settings: Settings, site: NewSite
+) -> None:
+    mark = re.search(r'data-since="(\d+)"', rani.get("/queue").text)
+    assert mark is not None
+    shown = f"since={mark.group(1)}&ids=1.2.1+2.2.1"
+    before = rani.client.get(f"/queue/changes?{shown}").headers["ETag"]
+    with db.transaction() as session:
+        home, comment = session.get_one(Site, site.site.id), session.get_one(Comment, 1)
+        text = TextInput(f"{BAD} dua <b>")
+        pipeline.edit(session, home, comment, text, settings=settings, key=KEY, now=utcnow(), tag="x")
+    assert rani.client.get(f"/queue/changes?{shown}").json["edited"] == {}  # nobody has judged it yet
+    judge_all(db, settings)
+    answer = rani.client.get(f"/queue/changes?{shown}&lang=en", headers={"If-None-Match": before})
+    html = answer.json["edited"]["1"]
+    assert list(answer.json["edited"]) == ["1"]
+    assert answer.json["new"] == 0  # it stands on the page already
+    version = comment_of(db, "c1").version
+    assert f'data-version="{version}" data-revision="2"' in html
+    assert f'name="seen_version" value="{version}"' in html
+    assert "edited since you opened it" in html
+    assert "<del>satu</del><ins>dua &lt;b&gt;</ins>" in html
+    assert changed(rani, f"ids=1.{version}.2+2.2.1")["edited"] == {}
+    assert rani.post("/queue/1/decision", seen_version=str(version), decision="approve").status_code == 200
+
+
+@pytest.mark.parametrize("ids", ["x", "1", "1.2", "1.2.3.4", "1.-2.1", "1.2." + "9" * 30])
 def test_wrong_ids_are_named(rani: Browser, ids: str) -> None:
     answer = rani.client.get(f"/queue/changes?ids={ids}")
     assert (answer.status_code, answer.json["error"]["field"]) == (422, "ids")
@@ -103,7 +129,7 @@ def test_a_comment_of_somebody_elses_site_is_not_told_of(app: Flask, db: Databas
     add_user(db, "budi@contoh.example", role="moderator", sites=[other.site])
     budi = log_in(app, "budi@contoh.example")
     rani.post("/queue/1/decision", seen_version="2", decision="approve")
-    assert changed(budi, "ids=1.2")["decided"] == {}
+    assert changed(budi, "ids=1.2.1")["decided"] == {}
     for path in ("/queue/1/card", "/queue/1", f"/queue?site={1}"):
         assert budi.get(path).status_code == 404
     assert budi.post("/queue/1/claim").status_code == 404
