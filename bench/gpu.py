@@ -33,7 +33,7 @@ DIFFERENT = 50_000
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", type=int, default=400_000)
+    parser.add_argument("--rows", type=int, default=500_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--budget", type=int, action="append", help="padded tokens in a pass; several may be tried")
     parser.add_argument("--shape", choices=sorted(shaped.CLASSES), action="append", help="all, unless named")

@@ -6,6 +6,7 @@ per call, so that the processor prepares the next batch while the card works on 
 
 import os
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
@@ -21,8 +22,8 @@ from moderation.scoring.scorer import ScorerError
 
 Ints = NDArray[np.int64]
 
-TOKEN_BUDGET = 65_536
-"""Padded tokens in one pass: large enough to fill the card, a few gigabytes of its memory (docs/performance.md)."""
+TOKEN_BUDGET = 32_768
+"""Padded tokens in one pass: large enough to fill the card, a gigabyte or two of its memory (docs/performance.md)."""
 
 TOGETHER = 32_768
 """Texts that are sorted by length together. Of 8,192, two in five tokens that the card computed were padding."""
@@ -67,27 +68,34 @@ class GpuNetwork:
         """Signals of each text: per signal the highest of its windows. Raises ScorerError."""
         # Read by the library at each call; `detoxify_torch` switches it off for processes that fork.
         os.environ["TOKENIZERS_PARALLELISM"] = "true"
+        heaps = [texts[start : start + TOGETHER] for start in range(0, len(texts), TOGETHER)]
         found: list[dict[str, float]] = []
         under_way: _Passes | None = None
-        for start in range(0, len(texts), TOGETHER):
-            passes = self._begin(texts[start : start + TOGETHER])
-            if under_way is not None:
-                found += self._end(under_way)
-            under_way = passes
+        # A thread of its own tokenises what comes next: this one waits where the card has its hands full.
+        with ThreadPoolExecutor(1, thread_name_prefix="tokenise") as ahead:
+            for encoded in ahead.map(self._encode, heaps):
+                passes = self._begin(encoded)
+                if under_way is not None:
+                    found += self._end(under_way)
+                under_way = passes
         return found if under_way is None else found + self._end(under_way)
 
-    def _begin(self, texts: Sequence[str]) -> "_Passes":
-        """Tokenise the texts and give the card its work, without waiting for it."""
-        torch = self._torch
+    def _encode(self, texts: Sequence[str]) -> tuple[Ints, Ints]:
+        """The tokens of all texts in one row, and how many each has."""
         encoded = [one.ids for one in self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)]
-        starts, lengths, firsts = self._windows(np.array([len(ids) for ids in encoded], dtype=np.int64))
+        counts = np.array([len(ids) for ids in encoded], dtype=np.int64)
+        return np.fromiter(chain.from_iterable(encoded), dtype=np.int64, count=int(counts.sum())), counts
+
+    def _begin(self, encoded: tuple[Ints, Ints]) -> "_Passes":
+        """Give the card its work, without waiting for what it finds."""
+        torch = self._torch
+        row, counts = encoded
+        starts, lengths, firsts = self._windows(counts)
         around = len(self._prefix) + len(self._suffix)
         sizes = -(-(lengths + around) // _EVEN) * _EVEN
         plan = batching.batches(sizes.tolist(), self._budget)
         order = np.concatenate([np.array(batch, dtype=np.int64) for batch in plan])
-        size = sum(map(len, encoded))
-        tokens = self._there(np.fromiter(chain.from_iterable(encoded), dtype=np.int64, count=size))
-        where = self._there(np.stack([starts[order], lengths[order]]))
+        tokens, where = self._there(row), self._there(np.stack([starts[order], lengths[order]]))
         results, done = [], 0
         with torch.inference_mode():
             for batch in plan:

@@ -3,7 +3,8 @@
 Which texts are judged, and what is told of them; the numbers come from a network (see detoxify_onnx, detoxify_torch).
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 from moderation.scoring import explaining, normalise
@@ -65,12 +66,22 @@ class DetoxifyScorer:
 
         Raises ScorerError when the model gives something that is no probability.
         """
-        results: list[TextScore] = []
         prepared = iter(self._prepare(texts))
-        together = self._network.together or len(texts)
-        while some := list(islice(prepared, together)):
-            results += self._judged(some)
-        return results
+        if not self._network.together:
+            return self._judged(list(prepared))
+        return list(self._in_turn(iter(lambda: list(islice(prepared, self._network.together)), [])))
+
+    def _in_turn(self, heaps: Iterator[list[Prepared]]) -> Iterator[TextScore]:
+        """One heap is judged while the next is prepared."""
+        with ThreadPoolExecutor(1, thread_name_prefix="judge") as judge:
+            waiting: Future[list[TextScore]] | None = None
+            for heap in heaps:
+                now = judge.submit(self._judged, heap)
+                if waiting is not None:
+                    yield from waiting.result()
+                waiting = now
+            if waiting is not None:
+                yield from waiting.result()
 
     def _judged(self, texts: Sequence[Prepared]) -> list[TextScore]:
         spoken = [self._speaks(text.language) for text in texts]
