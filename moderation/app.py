@@ -1,11 +1,14 @@
 """The web application: collects the doors of every room. Nothing here decides anything."""
 
+import gc
 import logging
 from collections.abc import Callable
+from functools import cache
 from typing import Any, cast
 
 from flask import Flask, Response, g, render_template, request
 from flask_babel import gettext
+from sqlalchemy.orm import configure_mappers
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.local import LocalProxy
 from werkzeug.middleware.proxy_fix import ProxyFix
@@ -107,7 +110,17 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     app.register_error_handler(ModerationError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)
+    _settle()
     return app
+
+
+@cache
+def _settle() -> None:
+    """Once a process: modules, tables and mappers stay, so what requests leave is looked for without going through all
+    of them, which would keep a request waiting for a tenth of a second now and then."""
+    configure_mappers()
+    gc.collect()
+    gc.freeze()
 
 
 def furnish(app: Flask, settings: Settings, *, sender: Sender | None = None) -> None:

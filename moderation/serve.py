@@ -1,6 +1,5 @@
 """The web process of `moderation up`: waitress in front of the Flask application; `python -m moderation.serve`."""
 
-import gc
 import signal
 import sys
 from types import FrameType
@@ -20,11 +19,8 @@ does not."""
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM; open requests get a few seconds to end. Raises OSError when the port cannot be bound."""
     signal.signal(signal.SIGTERM, _stop)
-    app = create_app(settings)
-    gc.collect()
-    gc.freeze()  # modules, tables and mappers stay: what a request leaves is looked through without them
     waitress.serve(
-        app,
+        create_app(settings),
         host=settings.host,
         port=settings.port,
         threads=settings.web_threads,

@@ -6,7 +6,7 @@ from datetime import datetime
 from math import floor
 from typing import Any
 
-from sqlalchemy import and_, func, select
+from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Moderator, Site
@@ -158,7 +158,6 @@ class _Around:
     decided: Mapping[int, Decided]
     parents: Mapping[int, tuple[str, str]]
     records: Mapping[int, Record]
-    firsts: Mapping[int, int]
     claims: Mapping[int, Held]
     escalations: Mapping[int, Asked]
     alike: Mapping[int, Alike]
@@ -206,7 +205,6 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
         decided=_decided(session, ids),
         parents={number: (names[number], texts[number]) for number in parent_ids if number in texts},
         records=people.records(session, author_ids, now),
-        firsts=_first_comments(session, author_ids),
         claims=claims.of_comments(session, ids, now),
         escalations=escalations.open_of(session, [comment.id for comment in comments if comment.escalated]),
         alike=alike,
@@ -254,7 +252,7 @@ def _card(comment: Comment, around: _Around) -> Card:
         author_name=comment.author_name,
         author_url=comment.author_url or "",
         author_record=(record.approved, record.rejected) if record else (0, 0),
-        is_first=comment.author_id is not None and around.firsts.get(comment.author_id) == comment.id,
+        is_first=record is not None and record.first_id == comment.id,
         received_at=comment.received_at,
         language=comment.language or "",
         text_parts=mark(text, marks),
@@ -320,15 +318,6 @@ def _texts(session: Session, ids: Iterable[int]) -> tuple[dict[int, str], dict[i
         .where(Comment.id.in_(list(ids)))
     ).all()
     return {row.id: row.author_name for row in rows}, {row.id: row.text for row in rows}
-
-
-def _first_comments(session: Session, author_ids: Sequence[int]) -> dict[int, int]:
-    rows = session.execute(
-        select(Comment.author_id, func.min(Comment.id))
-        .where(Comment.author_id.in_(author_ids))
-        .group_by(Comment.author_id)
-    ).all()
-    return {author_id: first for author_id, first in rows if author_id is not None}
 
 
 def _decided(session: Session, ids: Sequence[int]) -> dict[int, Decided]:

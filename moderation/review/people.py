@@ -34,6 +34,7 @@ class Record:
     """What is known of an author: how their comments stand now, and what a person ordered.
 
     `last`: the newest comments, (id, status, beginning of the text). `notes`: how many colleagues have left.
+    `first_id`: their first comment, 0 where there is none.
     """
 
     approved: int
@@ -44,6 +45,7 @@ class Record:
     standing_until: datetime | None
     last: Sequence[tuple[int, str, str]]
     notes: int
+    first_id: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,7 @@ def records(session: Session, author_ids: Collection[int], now: datetime) -> dic
     noted = notes.counts(session, notes.AUTHOR, ids)
     found = {}
     for author in authors:
-        counts = numbers.get(author.id, {})
+        counts, first_id = numbers.get(author.id, ({}, 0))
         standing = standings.in_force(author, now)
         found[author.id] = Record(
             approved=counts.get(status.APPROVED, 0),
@@ -101,6 +103,7 @@ def records(session: Session, author_ids: Collection[int], now: datetime) -> dic
             standing_until=author.standing_until if standing else None,
             last=last.get(author.id, []),
             notes=noted.get(author.id, 0),
+            first_id=first_id,
         )
     return found
 
@@ -180,15 +183,17 @@ def orders_of(session: Session, subject: str) -> list[Order]:
     return [Order(row.action, names.get(row.actor, row.actor), row.at, row.detail) for row in rows]
 
 
-def _numbers(session: Session, author_ids: Sequence[int]) -> dict[int, dict[str, int]]:
+def _numbers(session: Session, author_ids: Sequence[int]) -> dict[int, tuple[dict[str, int], int]]:
+    """Author → how many of their comments have which status, and the first of them."""
     rows = session.execute(
-        select(Comment.author_id, Comment.status, func.count())
+        select(Comment.author_id, Comment.status, func.count(), func.min(Comment.id))
         .where(Comment.author_id.in_(author_ids))
         .group_by(Comment.author_id, Comment.status)
     ).all()
-    found: dict[int, dict[str, int]] = {}
-    for author_id, name, number in rows:
-        found.setdefault(author_id or 0, {})[name] = number
+    found: dict[int, tuple[dict[str, int], int]] = {}
+    for author_id, name, number, first in rows:
+        counts, before = found.get(author_id or 0, ({}, first))
+        found[author_id or 0] = (counts | {name: number}, min(before, first))
     return found
 
 
