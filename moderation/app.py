@@ -33,6 +33,7 @@ from moderation.delivery.views import api as delivery
 from moderation.dispatch import CelerySender, Sender
 from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
 from moderation.health.views import health
+from moderation.rescoring.api_apply_views import apply_api
 from moderation.rescoring.api_views import rescore_api
 from moderation.rescoring.policy_views import policy_pages
 from moderation.review import campaigns
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         groups_api,
         people_api,
         rescore_api,
+        apply_api,
         bulk_pages,
         policy_pages,
         explanation_pages,

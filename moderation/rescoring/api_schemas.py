@@ -3,7 +3,8 @@
 from marshmallow import Schema, fields, validate
 
 from moderation.comments.schemas import Strict
-from moderation.rescoring import runs
+from moderation.rescoring import report, runs
+from moderation.rescoring.diff import ACTIONS
 from moderation.review.api_schemas import Number, Truth
 from moderation.review.bulk import TRANSITIONS
 from moderation.review.filters import MAX_LENGTH
@@ -134,3 +135,35 @@ class DiffReportSchema(Schema):
     signals = fields.Dict(keys=fields.String(), values=_counted(), required=True)
     changes = fields.Dict(keys=fields.String(), values=_counted(), required=True)
     people = fields.Dict(keys=fields.String(), values=fields.Nested(PeopleSchema), required=True)
+
+
+class ReportSampleSchema(Schema):
+    """A comment that would move. `signal`, `before`, `after`: the score that speaks for it. `decided`: what a person
+    decided on this text."""
+
+    comment_id = fields.String(required=True)
+    author_name = fields.String(required=True)
+    story_title = fields.String(required=True)
+    language = fields.String(required=True)
+    text = fields.String(required=True)
+    was = fields.String(required=True)
+    would = fields.String(required=True)
+    signal = fields.String(allow_none=True, required=True)
+    before = fields.Float(allow_none=True, required=True)
+    after = fields.Float(allow_none=True, required=True)
+    surprise = fields.Float(required=True, metadata={"description": "0 to 2; the greatest come first."})
+    decided = fields.String(allow_none=True, required=True)
+
+
+class ReportSamplesSchema(Schema):
+    """Twenty comments of a movement at most, the most surprising first."""
+
+    samples = fields.List(fields.Nested(ReportSampleSchema), required=True)
+
+
+class SamplesQuery(Schema):
+    """Which movement, and how many of its comments to pass over."""
+
+    was = fields.String(required=True, validate=validate.OneOf(ACTIONS))
+    would = fields.String(required=True, validate=validate.OneOf(ACTIONS))
+    skip = fields.Integer(load_default=0, validate=validate.Range(0, report.DEEPEST))

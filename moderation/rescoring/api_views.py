@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, g
+from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
 from moderation import web
@@ -15,7 +15,7 @@ from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
 from moderation.errors import NotAllowed
 from moderation.rescoring import api_schemas as shapes
-from moderation.rescoring import bodies, report, runs
+from moderation.rescoring import bodies, report, runs, table_views
 from moderation.rescoring.models import RescoreRun
 from moderation.rescoring.runs import By
 from moderation.review.api_views import ERRORS, NOT_THERE, READ_ERRORS, chosen_sites, me_in, number
@@ -128,6 +128,41 @@ def told(run_id: str) -> Response:
     senior(g.me)
     with web.database().reading() as session:
         return web.answer(report.as_json(report.of_run(session, run_in(session, run_id))))
+
+
+@rescore_api.get("/rescores/<run_id>/report.csv")
+@auth.token_required
+@web.documented(
+    summary="The same as a table (CSV)",
+    tag=TAG,
+    security="token",
+    answers={200: ("As far as the run is: of, which, figure, value.", None), 404: NOT_THERE, **READ_ERRORS},
+)
+def told_as_csv(run_id: str) -> Response:
+    """Plain numbers; no cell is a formula."""
+    senior(g.me)
+    with web.database().reading() as session:
+        run = run_in(session, run_id)
+        return table_views.answer(run, report.of_run(session, run))
+
+
+@rescore_api.get("/rescores/<run_id>/samples")
+@auth.token_required
+@web.documented(
+    summary="Comments of a movement of the report, the most surprising first",
+    tag=TAG,
+    security="token",
+    query=shapes.SamplesQuery,
+    answers={200: ("Twenty at most.", shapes.ReportSamplesSchema), 404: NOT_THERE, **READ_ERRORS},
+)
+def samples(run_id: str) -> Response:
+    """With the score that speaks for each, before and after."""
+    senior(g.me)
+    was, would = report.movement(request.args.get("was", ""), request.args.get("would", ""))
+    skip = web.query_int("skip", 0, 0, report.DEEPEST)
+    with web.database().reading() as session:
+        found = report.samples(session, run_in(session, run_id), was, would, after=skip)
+    return web.answer({"samples": [bodies.sample(one) for one in found]})
 
 
 @rescore_api.post("/rescores/<run_id>/pause")

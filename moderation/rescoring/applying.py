@@ -20,6 +20,7 @@ from moderation.comments import status
 from moderation.comments.models import Comment
 from moderation.errors import Conflict, InvalidInput, NotFound
 from moderation.policy.document import APPROVE, REJECT
+from moderation.rescoring import runs
 from moderation.rescoring.diff import ACTIONS, SEVERITY
 from moderation.rescoring.models import RescoreApplied, RescoreApply, RescoreMove, RescoreRun
 from moderation.rescoring.runs import By
@@ -241,6 +242,20 @@ def get(session: Session, run: RescoreRun, job_id: int, *, lock: bool = False) -
     if job is None or job.run_id != run.id:
         raise NotFound(NO_JOB)
     return job
+
+
+def find(session: Session, job_id: int, *, lock: bool = False) -> tuple[RescoreRun, RescoreApply]:
+    """A job by its number alone, and its run. `lock`: both, to be steered. Raises NotFound."""
+    run_id = session.scalar(select(RescoreApply.run_id).where(RescoreApply.id == job_id))
+    if run_id is None:
+        raise NotFound(NO_JOB)
+    run = runs.get(session, run_id, lock=lock)
+    return run, get(session, run, job_id, lock=lock)
+
+
+def newest(session: Session, limit: int = 100) -> Sequence[RescoreApply]:
+    """Jobs of all runs, newest first."""
+    return session.scalars(select(RescoreApply).order_by(RescoreApply.id.desc()).limit(limit)).all()
 
 
 def listed(session: Session, run: RescoreRun) -> Sequence[RescoreApply]:

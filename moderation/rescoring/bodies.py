@@ -1,12 +1,15 @@
-"""What the API and `--json` say of runs: the same bodies. Ids are strings."""
+"""What the API and `--json` say of runs and of jobs that apply them: the same bodies. Ids are strings."""
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
-from moderation.rescoring import runs
-from moderation.rescoring.models import RescoreRun
+from moderation.rescoring import applying, runs
+from moderation.rescoring.applying import Item, Preview
+from moderation.rescoring.models import RescoreApply, RescoreRun
+from moderation.rescoring.report import Sample
 from moderation.rescoring.runs import Plan, Progress
 
 Body = dict[str, Any]
@@ -71,6 +74,77 @@ def progress(told: Progress) -> Body:
 def whole(session: Session, one: RescoreRun, now: datetime) -> Body:
     """A run with its progress at `now`."""
     return {**run(one), "progress": progress(runs.progress(session, one, now))}
+
+
+def sample(one: Sample) -> Body:
+    """A comment that would move."""
+    return {
+        "comment_id": str(one.comment_id),
+        "author_name": one.author,
+        "story_title": one.story,
+        "language": one.language,
+        "text": one.text,
+        "was": one.was,
+        "would": one.would,
+        "signal": one.signal,
+        "before": one.before,
+        "after": one.after,
+        "surprise": one.surprise,
+        "decided": one.human,
+    }
+
+
+def apply_preview(told: Preview) -> Body:
+    """What a job that applies would meet."""
+    return {
+        "movements": [asdict(one) for one in told.chosen],
+        "total": told.total,
+        "decided": told.decided,
+        "changed": told.changed,
+        "queued": told.queued,
+        "published": told.published,
+    }
+
+
+def apply(job: RescoreApply, now: datetime) -> Body:
+    """A job that applies, and how far it is at `now`."""
+    told = applying.progress(job, now)
+    return {
+        "id": str(job.id),
+        "run": str(job.run_id),
+        "undoes": None if job.undoes is None else str(job.undoes),
+        "state": job.state,
+        "movements": list(job.chosen),
+        "total": told.total,
+        "done": told.held,
+        "left": told.left,
+        "share": round(told.share, 4),
+        "seconds": told.seconds,
+        "who": job.started_by,
+        "error": job.error,
+        "created_at": _instant(job.created_at),
+        "finished_at": _instant(job.finished_at),
+    }
+
+
+def whole_apply(session: Session, job: RescoreApply, now: datetime) -> Body:
+    """The same with why comments were left alone, and the job that takes it back."""
+    undone = applying.undone_by(session, job)
+    return {
+        **apply(job, now),
+        "reasons_left": applying.reasons_left(session, job),
+        "undone_by": None if undone is None else str(undone.id),
+    }
+
+
+def apply_item(one: Item) -> Body:
+    """What became of one comment."""
+    return {
+        "comment_id": str(one.comment_id),
+        "author_name": one.author,
+        "outcome": one.outcome,
+        "what": one.what,
+    }
 
 
 def _instant(value: datetime | None) -> str | None:

@@ -1,6 +1,5 @@
 """`moderation rescore …`: judge the archive again, follow it, steer it."""
 
-import csv
 import json
 import sys
 import time
@@ -16,7 +15,8 @@ from sqlalchemy.orm import Session
 from moderation.archive import store as archive
 from moderation.db import utcnow
 from moderation.opening import opened
-from moderation.rescoring import bodies, report, runs
+from moderation.rescoring import bodies, report, runs, table_views
+from moderation.rescoring.apply_commands import apply
 from moderation.rescoring.models import RescoreRun
 from moderation.rescoring.runs import By, Plan, Progress
 from moderation.review.bulk import RUNNING
@@ -33,6 +33,7 @@ as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one
 
 def register(cli: click.Group) -> None:
     """Add this room's commands."""
+    rescore.add_command(apply)
     cli.add_command(rescore)
 
 
@@ -152,10 +153,7 @@ def show_report(run_id: int, as_json: bool, table: Path | None) -> None:
     with db.reading() as session:
         told = report.of_run(session, runs.get(session, run_id))
     if table is not None:
-        with table.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.writer(file)
-            writer.writerow(("of", "which", "figure", "value"))
-            writer.writerows(report.csv_rows(told))
+        table.write_text(table_views.table(told), encoding="utf-8", newline="")
         click.echo(f"The report stands in {table}.", err=as_json)
     if as_json:
         click.echo(json.dumps(report.as_json(told), ensure_ascii=False))

@@ -14,6 +14,7 @@ from sqlalchemy import and_, select
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment, Revision, Story
+from moderation.errors import InvalidInput
 from moderation.policy import document
 from moderation.rescoring import diff
 from moderation.rescoring.diff import ACTIONS, FALSE_ALARM, MISSED, QUIET, RIGHT, Counts
@@ -25,8 +26,13 @@ from moderation.signals import SIGNALS
 SAMPLES = 20
 """Comments of a movement that are shown."""
 
+DEEPEST = 10_000
+"""So far down a movement's samples may be looked for."""
+
 FEW = 30
 """Of fewer decisions of people, shares say little: the page says so."""
+
+NO_MOVEMENT = "{name} must be one of approve, hold, reject, and was must not be would."
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,14 @@ def of_counts(counts: Counts) -> Report:
     )
 
 
+def movement(was: str, would: str) -> tuple[str, str]:
+    """A movement that somebody names. Raises InvalidInput naming `was` or `would`."""
+    for name, action in (("was", was), ("would", would)):
+        if action not in ACTIONS or (name == "would" and was == would):
+            raise InvalidInput(NO_MOVEMENT.format(name=name), field=name)
+    return was, would
+
+
 def samples(
     session: Session, run: RescoreRun, was: str, would: str, *, limit: int = SAMPLES, after: int = 0
 ) -> list[Sample]:
@@ -195,8 +209,9 @@ def as_json(told: Report) -> dict[str, Any]:
     }
 
 
-def csv_rows(told: Report) -> Iterator[tuple[str, str, str, float | int | None]]:
-    """The report as a long table: what is counted, of what, the figure's name, the figure."""
+def csv_rows(told: Report) -> Iterator[tuple[str, str, str | float, float | int | None]]:
+    """The report as a long table: what is counted, of what, the figure's name (of a change: its middle, a number), the
+    figure."""
     for name, n in _named(told.matrix).items():
         yield "movement", name, "comments", n
     for name, n in _named(told.decided).items():
@@ -208,17 +223,23 @@ def csv_rows(told: Report) -> Iterator[tuple[str, str, str, float | int | None]]
         for name, n in _named(found).items():
             yield "signal", signal, name, n
     for signal, bins in told.changes.items():
-        for name, n in zip(bin_names(), bins, strict=True):
-            yield "change", signal, name, n
+        for middle, n in zip(bin_middles(), bins, strict=True):
+            yield "change", signal, middle, n
     for name, one in told.confusions.items():
-        yield "people", name, "decisions", one.decisions
+        for figure in ("decisions", "right", "false_alarm", "missed", "quiet"):
+            yield "people", name, figure, getattr(one, figure)
         for figure in ("precision", "recall", "overturn_rate"):
             yield "people", name, figure, _rounded(getattr(one, figure))
 
 
-def bin_names() -> list[str]:
+def bin_middles() -> list[float]:
     """The middles of the bins of `changes`: -1.0 … 1.0."""
-    return [f"{(n - diff.BINS // 2) / 10:+.1f}".replace("+0.0", "0.0") for n in range(diff.BINS)]
+    return [(n - diff.BINS // 2) / 10 for n in range(diff.BINS)]
+
+
+def bin_names() -> list[str]:
+    """The same as names of JSON."""
+    return [f"{middle:+.1f}".replace("+0.0", "0.0") for middle in bin_middles()]
 
 
 def _samples(session: Session, run: RescoreRun, found: Sequence[RescoreMove]) -> list[Sample]:
