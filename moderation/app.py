@@ -35,7 +35,9 @@ from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLa
 from moderation.health.views import health
 from moderation.rescoring.api_apply_views import apply_api
 from moderation.rescoring.api_views import rescore_api
+from moderation.rescoring.apply_views import apply_pages
 from moderation.rescoring.policy_views import policy_pages
+from moderation.rescoring.rescore_views import rescore_pages
 from moderation.review import campaigns
 from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
@@ -90,6 +92,8 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         apply_api,
         bulk_pages,
         policy_pages,
+        rescore_pages,
+        apply_pages,
         explanation_pages,
         delivery,
         delivery_pages,

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import and_, select
+from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment, Revision, Story
@@ -173,6 +173,14 @@ def firsts(session: Session, run: RescoreRun, movements: Sequence[tuple[str, str
     """The most surprising comment of each movement."""
     found = {pair: samples(session, run, *pair, limit=1) for pair in movements}
     return {pair: some[0] for pair, some in found.items() if some}
+
+
+def moved_of(session: Session, run_ids: Sequence[int]) -> dict[int, int]:
+    """Run → comments that would move."""
+    rows = session.execute(
+        select(RescoreMove.run_id, func.count()).where(RescoreMove.run_id.in_(run_ids)).group_by(RescoreMove.run_id)
+    )
+    return dict(rows.all())
 
 
 def moves(session: Session, run: RescoreRun, limit: int = 1000) -> Sequence[RescoreMove]:

@@ -278,9 +278,13 @@ def get(session: Session, run_id: int, *, site_ids: Sequence[int] | None = None,
     return run
 
 
-def listed(session: Session, site_ids: Sequence[int] | None = None, limit: int = LISTED) -> Sequence[RescoreRun]:
-    """Runs, newest first, of these sites where they are given."""
+def listed(
+    session: Session, site_ids: Sequence[int] | None = None, limit: int = LISTED, before: int | None = None
+) -> Sequence[RescoreRun]:
+    """Runs, newest first, of these sites and with lesser ids than `before` where they are given."""
     wanted = select(RescoreRun).order_by(RescoreRun.id.desc()).limit(limit)
+    if before is not None:
+        wanted = wanted.where(RescoreRun.id < before)
     if site_ids is not None:
         wanted = wanted.where(RescoreRun.site_id.in_(site_ids))
     return session.scalars(wanted).all()

@@ -53,10 +53,12 @@ class Chart:
     each: bool
 
 
-def bars(series: Sequence[tuple[str, Sequence[int]]]) -> Chart:
-    """Stacked bars: (class, a number for each slot), the lowest part first."""
+def bars(series: Sequence[tuple[str, Sequence[int]]], top: int | None = None) -> Chart:
+    """Stacked bars: (class, a number for each slot), the lowest part first. `top`: where the axis ends, if it is not
+    to end above the highest bar."""
     n = len(series[0][1])
-    top = count_top(max((sum(parts) for parts in zip(*(numbers for _, numbers in series), strict=True)), default=0))
+    if top is None:
+        top = count_top(max((sum(parts) for parts in zip(*(numbers for _, numbers in series), strict=True)), default=0))
     margin = MARGIN if n <= CROWD else 0
     marks = []
     for slot in range(n):

@@ -1,4 +1,4 @@
-// The page of a bulk job follows its job: figures by themselves, and the whole page anew when its state changes.
+// The page of a bulk job, of a rescore run or of what is applied of one follows its job: figures by themselves, and the whole page anew when its state changes.
 const PAUSE_MS = 1000;
 const LONGEST_MS = 10000;
 

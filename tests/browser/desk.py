@@ -27,6 +27,7 @@ from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.delivery import outbox
 from moderation.delivery.models import Delivery
+from moderation.rescoring import apply_work
 from moderation.review import decisions
 from moderation.review.bulk_work import Pace, work_due
 from moderation.review.decisions import Decider
@@ -34,6 +35,7 @@ from moderation.review.models import Claim
 from moderation.settings import Settings, load
 from tests.conftest import Recorder
 from tests.integration.helpers import BAD, KEY, judge_all
+from tests.integration.test_rescoring import Stub, worker
 
 NUMBERS = count(1)
 
@@ -93,6 +95,15 @@ class Desk:
         pace = Pace()
         while (done := work_due(self.house.db, pace)).more:
             time.sleep(min(done.wait, 0.05))
+
+    def rescore(self) -> None:
+        """Do what the worker of rescoring does, with a scorer that has something against `hujan`, until nothing is
+        left; and put into the queue what is applied."""
+        made = worker(self.house.db, self.house.settings, Stub())
+        while made.work_due().more:
+            pass
+        while apply_work.work_due(self.house.db, apply_work.Pace()).more:
+            pass
 
     def edit(self, comment_id: int, text: str) -> None:
         """The author edits."""

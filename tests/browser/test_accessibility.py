@@ -17,6 +17,9 @@ from moderation.policy import drafts
 from moderation.policy import store as policies
 from moderation.policy.defaults import DEFAULT_DOCUMENT
 from moderation.policy.models import PolicyDraft
+from moderation.rescoring import applying, runs
+from moderation.rescoring.applying import Movement
+from moderation.rescoring.runs import By
 from moderation.review import bulk, decisions, escalations, filters
 from moderation.review.decisions import Decider
 from tests.integration.helpers import BAD
@@ -62,13 +65,33 @@ def desk(house: House) -> Iterator[Desk]:
                     reason=reason,
                 )
         made.decide(looked, "sari", "approve")
+        made.take("hujan deras di hulu", name="hulu")
+        made.judge()
         with house.db.transaction() as session:
             rani = session.get_one(Moderator, made.people["rani"])
             query = filters.parse("status:held", now=utcnow(), tz=UTC)
             policies.publish(session, made.site.id, {**DEFAULT_DOCUMENT, "max_links": 3}, by="cli", now=utcnow())
             drafts.create(session, made.site.id, by="cli", now=utcnow(), document={**DEFAULT_DOCUMENT, "mode": "pre"})
             bulk.start(session, rani, [made.site.id], query, "reject", "SPAM", utcnow())
+        _rescored(made)
         yield made
+
+
+def _rescored(desk: Desk) -> None:
+    """A run that is done and applied, and one that is at work."""
+    db, settings = desk.house.db, desk.house.settings
+    with db.reading() as session:
+        site = session.get_one(Site, desk.site.id)
+        plans = [runs.plan(session, settings, site, q, "builtin", tz=UTC, now=utcnow()) for q in ("", "hujan")]
+    with db.transaction() as session:
+        run_id = runs.start(session, plans[0], By(), utcnow()).id
+    desk.rescore()
+    with db.transaction() as session:
+        run = runs.get(session, run_id, lock=True)
+        applying.start(session, run, [Movement("approve", "hold"), Movement("reject", "approve")], By(), utcnow())
+    desk.rescore()
+    with db.transaction() as session:
+        runs.start(session, plans[1], By(), utcnow())
 
 
 def _pages(desk: Desk) -> dict[str, str]:
@@ -104,6 +127,14 @@ def _pages(desk: Desk) -> dict[str, str]:
             "threshold advice": f"/policies/{desk.site.id}/advice",
             "policies' difference": f"/policies/{desk.site.id}/diff?old=0&new=1",
             "policy to revert": f"/policies/{desk.site.id}/revert?version=0",
+            "rescore runs": "/rescores",
+            "a run to begin": f"/rescores?site={desk.site.id}&q=hujan&scorer=builtin",
+            "a wrong run": f"/rescores?site={desk.site.id}&q=score:viel&scorer=builtin",
+            "rescore run": "/rescores/1",
+            "rescore run at work": "/rescores/2",
+            "a movement": "/rescores/1/movement?was=approve&would=hold",
+            "applying to begin": "/rescores/1/apply?move=approve>hold",
+            "applied": "/rescores/1/apply/1",
             "account": "/account",
             "tokens": "/account/tokens",
             "sites": "/sites",
@@ -125,6 +156,7 @@ NO_PAGES = {
     *("bulk_pages.progress", "site_pages.connect_state", "statistics_pages.table", "public.own_status", "public.token"),
     *("public_reading.public_thread", "public_reading.public_counts", "public_reading.public_most_commented"),
     *("public_reading.public_recent", "public_reading.embed_styles", "public_reading.embed_script"),
+    *("rescore_pages.progress", "rescore_pages.as_csv", "rescore_pages.as_json", "apply_pages.progress"),
     *("public_reading.atom", "public_reading.rss", "public_reading.form_frame"),
 }
 """Addresses outside the API that answer data or a part of a page."""
