@@ -28,7 +28,7 @@ from moderation.policy import store as policies
 from moderation.policy.document import HOLD, Policy
 from moderation.policy.rules import Facts, Verdict
 from moderation.policy.shadows import Shadows
-from moderation.review import campaigns, claims, decisions, escalations, evidence, facts, priority, searching
+from moderation.review import bursts, campaigns, claims, decisions, escalations, evidence, facts, priority, searching
 from moderation.review.decisions import Decider
 from moderation.review.evidence import Evidence
 from moderation.scoring import lineup, normalise, registry, work
@@ -352,13 +352,15 @@ class Known:
     policies: Mapping[int, Policy]
     shadows: Shadows
     composition: Composition
+    crowds: bursts.Counts
+    """Of those that are judged for the first time."""
     approved: Mapping[int, int]
     """Author id → comments of theirs that stand approved; of authors whom the site vouches for."""
     around: Sequence[object]
 
     @classmethod
     def gather(cls, session: Session, comments: Sequence[Comment], now: datetime) -> "Known":
-        """Read it; texts that are new join their campaigns, and the search learns them."""
+        """Read it; texts that are new join their campaigns and are counted, and the search learns them."""
         keys = [(comment.id, comment.revision) for comment in comments]
         writers = _all(session, Author, {comment.author_id for comment in comments})
         sites = _all(session, Site, {comment.site_id for comment in comments})
@@ -368,14 +370,21 @@ class Known:
         folded = {comment_id: view.folded for comment_id, view in views.items()}
         stored = scores.of_revisions(session, keys)
         searching.learn(session, comments, views, _spans(stored))
+        joined = campaigns.gather(session, comments, folded, now)
+        rules_of = {site.id: policies.live(session, site.id) for site in sites}
+        new = [comment for comment in comments if comment.status == status.PENDING and comment.id in revisions]
+        selling = {
+            comment.id for comment in new if facts.advertises(revisions[comment.id].links, stored.get(comment.id, ()))
+        }
         return cls(
             scores=stored,
             revisions=revisions,
             views=views,
-            joined=campaigns.gather(session, comments, folded, now),
-            policies={site.id: policies.live(session, site.id) for site in sites},
+            joined=joined,
+            policies=rules_of,
             shadows=Shadows.gather(session, [site.id for site in sites]),
             composition=evidence.speakers(session),
+            crowds=bursts.count(session, new, revisions, rules_of, joined.of, selling, now),
             approved=authors.approved_of(session, [author.id for author in writers if author.external_id]),
             around=(*writers, *sites, *stories),
         )
@@ -435,6 +444,8 @@ def judge(
     if comment.human_revision == comment.revision:
         return
     found |= known.joined.columns(comment, verdict.action)
+    if comment.id in known.crowds:
+        found["intake_flags"] = bursts.written(comment.intake_flags, known.crowds[comment.id])
     order = known.joined.order(comment) if comment.status == status.PENDING else None
     ordered = order is not None and order.action == verdict.action == "reject"
     if comment.status == status.PENDING or _late_score(session, comment, verdict, now):
@@ -533,4 +544,5 @@ def _facts(
         approved=known.approved.get(comment.author_id or 0, 0),
         order=_ordered(comment, known),
         composition=known.composition,
+        crowd=known.crowds.get(comment.id),
     )

@@ -33,15 +33,16 @@ def score_due_detoxify() -> None:
 
 def _run(name: str) -> None:
     stop = time.monotonic() + BUDGET
-    more = name in (*registry.required_scorers(settings), *registry.available(settings))
+    judges = more = name in (*registry.required_scorers(settings), *registry.available(settings))
     while more and time.monotonic() < stop:
         # The first sweep loads the model, so that no reader waits for it. A failure is logged by Celery; then there is
         # no heartbeat, and what is left undone goes to people when its deadline is over.
         more = pipeline.score_due(db, _scorer(name), settings, _lineup).more
-    explains = not more and name in _scorers and isinstance(_scorers[name], Explainer)
+    scorer = _scorer(name) if judges and not more else None
+    explains = isinstance(scorer, Explainer)
     while explains and time.monotonic() < stop:
         # Readers first: then the words behind scores that a moderator looks at.
-        explains = explanations.explain_due(db, cast(Explainer, _scorers[name]))
+        explains = explanations.explain_due(db, cast(Explainer, scorer))
     _pulses[name].beat(db)
     if more:
         app.send_task(queues.SCORER_TASKS[name])

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from moderation.policy.document import AUTO, HOLD
+from moderation.policy.document import AUTO, BURSTS, HOLD
 from moderation.signals import SIGNALS
 
-SWITCHES: Mapping[str, Any] = {"mode": AUTO, "auto_reject": False, "max_links": 2, "new_author": False}
+SWITCHES: Mapping[str, Any] = {"mode": AUTO, "auto_reject": False, "max_links": 2, "new_author": False, **BURSTS}
 """Fields with one value, and what a document without them means."""
 
 LISTS = ("blocked_authors", "blocked_domains")

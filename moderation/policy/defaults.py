@@ -13,6 +13,10 @@ DEFAULT_DOCUMENT: dict[str, Any] = {
     "auto_reject": False,
     "max_links": 2,
     "new_author": False,
+    "burst_author": 10,
+    "burst_network": 30,
+    "burst_site": 500,
+    "repeated_text": 3,
     "bands": {
         "builtin": {
             "toxicity": {"hold": 0.16, "reject": 0.97},

@@ -17,6 +17,14 @@ bad enough to be rejected or cannot be judged."""
 HOLD = "hold"
 REJECT = "reject"
 APPROVE = "approve"
+NOTE = "note"
+"""Of a reason: it is shown, and neither holds nor rejects."""
+
+BURSTS = {"burst_author": 10, "burst_network": 30, "burst_site": 500, "repeated_text": 3}
+"""From how many on a crowd of comments is a reason, where a policy does not say (docs/spam.md). 0 switches it off."""
+
+MOST = {"max_links": 1000, "burst_author": 200, "burst_network": 300, "burst_site": 5000, "repeated_text": 100}
+"""The greatest number that each rule which counts may name: nothing is counted further."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +51,9 @@ class Policy:
     `bands`: scorer → signal → Band; a signal without a band is only shown. `max_links`: so many links or more hold,
     0 switches the rule off. `blocked_authors`: `id:<external id>`, `name:<name>` or `email_hash:<keyed hash>`.
     `blocked_domains`: a domain and all below it. `auto_reject`: off, everything bad is held, never rejected.
+    `burst_author`, `burst_network`, `burst_site`: so many comments of one author, network or the whole site within ten
+    minutes, `repeated_text`: so many nearly the same texts within thirty days; 0 switches a rule off. An author's burst
+    holds, the others only what also has a link, a phone number or a brand.
     """
 
     version: int = 0
@@ -54,6 +65,10 @@ class Policy:
     word_lists: tuple[WordList, ...] = ()
     blocked_authors: frozenset[str] = frozenset()
     blocked_domains: frozenset[str] = frozenset()
+    burst_author: int = BURSTS["burst_author"]
+    burst_network: int = BURSTS["burst_network"]
+    burst_site: int = BURSTS["burst_site"]
+    repeated_text: int = BURSTS["repeated_text"]
 
     def band(self, scorer: str, signal: str) -> Band | None:
         """The marks of a signal as `scorer` measures it: scorers are calibrated differently.
@@ -75,6 +90,7 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policy:
         "word_lists",
         "blocked_authors",
         "blocked_domains",
+        *BURSTS,
     }
     if unknown:
         name = sorted(unknown)[0]
@@ -82,9 +98,6 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policy:
     mode = document.get("mode", AUTO)
     if mode not in MODES:
         raise InvalidInput(f"mode must be one of {', '.join(MODES)}.", field="mode")
-    max_links = document.get("max_links", 2)
-    if not isinstance(max_links, int) or isinstance(max_links, bool) or not 0 <= max_links <= 1000:
-        raise InvalidInput("max_links must be a whole number from 0 to 1000.", field="max_links")
     return Policy(
         version=version,
         mode=mode,
@@ -93,14 +106,24 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policy:
             for scorer, signals in _mapping(document, "bands").items()
         },
         auto_reject=_flag(document, "auto_reject"),
-        max_links=max_links,
+        max_links=_count(document, "max_links", 2),
         new_author=_flag(document, "new_author"),
         word_lists=tuple(_word_list(f"word_lists.{n}", item) for n, item in enumerate(_list(document, "word_lists"))),
         blocked_authors=frozenset(_texts("blocked_authors", _list(document, "blocked_authors"))),
         blocked_domains=frozenset(
             text.lower().strip(".") for text in _texts("blocked_domains", _list(document, "blocked_domains"))
         ),
+        **{name: _count(document, name, usual) for name, usual in BURSTS.items()},
     )
+
+
+def _count(document: Mapping[str, Any], name: str, usual: int) -> int:
+    value = document.get(name, usual)
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST[name]:
+        raise InvalidInput(f"{name} must be a whole number from 0 to {MOST[name]}.", field=name)
+    if name in BURSTS and value == 1:
+        raise InvalidInput(f"{name} must be 0 (off) or at least 2: every comment is one.", field=name)
+    return value
 
 
 def _band(name: str, signal: str, band: Any) -> Band:

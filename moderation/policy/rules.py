@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-from moderation.policy.document import APPROVE, HOLD, POST, PRE, REJECT, Policy
+from moderation.policy.document import APPROVE, BURSTS, HOLD, NOTE, POST, PRE, REJECT, Policy
 
 FLAG_CODES = ("honeypot", "too_fast", "no_timing_token")
 """What intake may have noticed about a form; each holds."""
+
+BURST_CODES = tuple(BURSTS)
+"""Reasons that a crowd of comments is. An author's own burst holds; the others are only noted, unless the text has
+something to sell: a link, a phone number or a brand. Many readers share one network, and a hot article has a burst."""
 
 POST_PASSES = frozenset({"signal_over_hold", "word_list", "links", "hidden_text", "new_author"})
 """Reasons to hold that do not hold in mode `post`, nor a trusted author in any mode but `pre`. Named one by one: a rule
@@ -40,7 +44,9 @@ class Facts:
     `premoderated_section`: the section of the story in which the site wants every comment held; `story_premoderated`:
     a person wants so for this story. `author_standing`: what a person ordered for all that this author writes:
     `banned`, `held`, `trusted` or nothing. `campaign_order`: what a person ordered for newcomers of its campaign:
-    `hold`, `reject` or nothing.
+    `hold`, `reject` or nothing. `phones`, `brands`: what was found → its places; `veiled`: hosts that hide where a link
+    leads, or that begin a private chat, by sort (`shortener`, `messenger`) and name. `advertises`: it has a link, a
+    phone number or a brand. `bursts`: code of BURST_CODES → how many comments were alike in this when the text came.
     """
 
     signals: Mapping[str, Measured] = field(default_factory=dict)
@@ -52,6 +58,12 @@ class Facts:
     link_spans: tuple[tuple[int, int], ...] = ()
     domains: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
     hidden: int = 0
+    hidden_spans: tuple[tuple[int, int], ...] = ()
+    phones: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    veiled: Mapping[tuple[str, str], tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    brands: Mapping[str, tuple[tuple[int, int], ...]] = field(default_factory=dict)
+    advertises: bool = False
+    bursts: Mapping[str, int] = field(default_factory=dict)
     author_keys: frozenset[str] = frozenset()
     author_approved: int = 0
     flags: tuple[str, ...] = ()
@@ -68,7 +80,10 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Reason:
-    """One rule that fired. `weight` 0..1 orders reasons for the reader; `spans` are places in the original text."""
+    """One rule that fired; `action` is what it wants: `approve`, `note`, `hold` or `reject`.
+
+    `weight` 0..1 orders reasons for the reader; `spans` are places in the original text.
+    """
 
     code: str
     action: str
@@ -93,7 +108,8 @@ class Reason:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the machine proposes: `approve`, `hold` or `reject`, with every reason that fired, strongest first."""
+    """What the machine proposes: `approve`, `hold` or `reject`, with every reason that fired, strongest first, what is
+    only noted last."""
 
     action: str
     reasons: tuple[Reason, ...]
@@ -116,16 +132,18 @@ def judge(policy: Policy, facts: Facts) -> Verdict:
         *(Reason(code, HOLD, 0.6) for code in FLAG_CODES if code in facts.flags),
         *_story_reasons(facts),
         *_campaign_reasons(facts),
+        *_burst_reasons(policy, facts),
+        *_notes(facts),
     ]
     if policy.mode == PRE:
         reasons.append(Reason("premoderation", HOLD, 0.0))
     trusted = facts.author_standing == "trusted"
     if trusted and any(_passes(reason) for reason in reasons):
         reasons.append(Reason("author_trusted", APPROVE, 0.0))
-    reasons.sort(key=lambda reason: (-reason.weight, reason.code, reason.signal or "", reason.detail))
+    reasons.sort(key=_place)
     not_scored = not facts.scored
     lenient = trusted or policy.mode == POST
-    against = any(reason.action != APPROVE and not (lenient and _passes(reason)) for reason in reasons)
+    against = any(reason.action in (HOLD, REJECT) and not (lenient and _passes(reason)) for reason in reasons)
     action = HOLD if against or not_scored else APPROVE
     rejects = any(reason.action == REJECT for reason in reasons)
     if rejects and policy.auto_reject and policy.mode != PRE and not not_scored:
@@ -133,6 +151,10 @@ def judge(policy: Policy, facts: Facts) -> Verdict:
     if any(reason.action == REJECT and reason.code in ORDERS for reason in reasons):
         action = REJECT
     return Verdict(action, tuple(reasons), not_scored, policy.version)
+
+
+def _place(reason: Reason) -> tuple[Any, ...]:
+    return reason.action == NOTE, -reason.weight, reason.code, reason.signal or "", reason.detail
 
 
 def _passes(reason: Reason) -> bool:
@@ -196,7 +218,7 @@ def _link_reasons(policy: Policy, facts: Facts) -> list[Reason]:
         if any(domain == blocked or domain.endswith("." + blocked) for blocked in policy.blocked_domains):
             reasons.append(Reason("blocked_domain", REJECT, 0.95, detail=domain, spans=spans))
     if facts.hidden:
-        reasons.append(Reason("hidden_text", HOLD, 0.3, value=float(facts.hidden)))
+        reasons.append(Reason("hidden_text", HOLD, 0.3, value=float(facts.hidden), spans=facts.hidden_spans))
     return reasons
 
 
@@ -226,6 +248,24 @@ def _story_reasons(facts: Facts) -> list[Reason]:
 
 def _campaign_reasons(facts: Facts) -> list[Reason]:
     return [Reason("campaign_order", facts.campaign_order, 0.98)] if facts.campaign_order else []
+
+
+def _burst_reasons(policy: Policy, facts: Facts) -> list[Reason]:
+    reasons = []
+    for code in BURST_CODES:
+        mark, count = getattr(policy, code), facts.bursts.get(code, 0)
+        if mark and count >= mark:
+            holds = facts.author_standing != "trusted" and (code == "burst_author" or facts.advertises)
+            reasons.append(Reason(code, HOLD if holds else NOTE, 0.58 if holds else 0.1, value=float(count)))
+    return reasons
+
+
+def _notes(facts: Facts) -> list[Reason]:
+    return [
+        *(Reason("brand", NOTE, 0.1, detail=name, spans=spans) for name, spans in facts.brands.items()),
+        *(Reason("phone", NOTE, 0.1, detail=number, spans=spans) for number, spans in facts.phones.items()),
+        *(Reason(sort, NOTE, 0.1, detail=host, spans=spans) for (sort, host), spans in facts.veiled.items()),
+    ]
 
 
 @lru_cache(maxsize=256)

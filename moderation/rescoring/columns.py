@@ -18,9 +18,10 @@ from moderation.accounts.models import Site
 from moderation.comments import standings, story_rules
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.comments.status import HELD
-from moderation.policy.rules import FLAG_CODES
+from moderation.policy.rules import BURST_CODES, FLAG_CODES
 from moderation.rescoring import measured
 from moderation.rescoring.window import STATUSES, UNDECIDED, Codes, Flags, Floats, Integers, Window, last
+from moderation.review import bursts
 from moderation.scoring import work
 from moderation.scoring.models import Work
 from moderation.signals import SIGNALS
@@ -37,8 +38,10 @@ class Columns:
 
     `stands`: the code of what stands. `human`: what a person decided on this very text, or UNDECIDED. `values`: comment
     × signal, the score that counts, or NaN; `scorer`: by which of `scorers`, or -1. `story_holds`: the story was closed
-    to this text, or a person or its section wants everything under it held. `author`: id, 0 where there is none.
-    `unscored`: how many more comments of the window have no score. `days`: on so many different days (UTC) they came.
+    to this text, or a person or its section wants everything under it held. `sells`: it has a link, a phone number or a
+    brand. `bursts`: code → how many comments were alike in this when it came, as far as that was kept. `author`: id, 0
+    where there is none. `unscored`: how many more comments of the window have no score. `days`: on so many different
+    days (UTC) they came.
     """
 
     window: Window
@@ -56,6 +59,8 @@ class Columns:
     failed: Flags
     supported: Flags
     flagged: Flags
+    sells: Flags
+    bursts: Mapping[str, Integers]
     story_holds: Flags
     standing: Codes
     unscored: int
@@ -79,7 +84,7 @@ class Columns:
 def load(session: Session, site: Site, most: int, now: datetime) -> Columns:
     """The columns of a site's last `most` judged comments as they stand."""
     seen = last(session, site.id, min(most, MOST))
-    ids, revision, stands, human, author, story, links, flagged = _comments(session, seen)
+    ids, revision, stands, human, author, story, links, flagged, crowds = _comments(session, seen)
     given = measured.read(session, seen, ids)
     unfinished, failed = _work(session, seen, ids)
     complete = ~failed & ~unfinished
@@ -101,6 +106,8 @@ def load(session: Session, site: Site, most: int, now: datetime) -> Columns:
         failed=failed[kept],
         supported=given.supported[kept],
         flagged=flagged[kept],
+        sells=(given.sells | (links > 0))[kept],
+        bursts={code: numbers[kept] for code, numbers in crowds.items()},
         story_holds=story_holds[kept],
         standing=_standings(session, site.id, author[kept], now),
         unscored=int((~kept).sum()),
@@ -133,6 +140,7 @@ def _comments(session: Session, seen: Window) -> tuple[Any, ...]:
     stands = np.array([STATUSES[name] for name in status], np.int8)
     revisions = np.array(revision, np.int64)
     by_person = (np.array(decided_on, np.int64) == revisions) & (stands != STATUSES[HELD])
+    crowds = {text: bursts.read(text) for text in set(flags)}
     known = {text: bool(set(text.split(",")) & set(FLAG_CODES)) for text in set(flags)}
     return (
         np.array(ids, np.int64),
@@ -143,6 +151,7 @@ def _comments(session: Session, seen: Window) -> tuple[Any, ...]:
         np.array([number or 0 for number in story], np.int64),
         np.array(links, np.int64),
         np.array([known[text] for text in flags], np.bool_),
+        {code: np.array([crowds[text].get(code, 0) for text in flags], np.int64) for code in BURST_CODES},
     )
 
 

@@ -3,6 +3,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,9 @@ from moderation.signals import SPAM as SPAM_NAME
 
 SPAM = SIGNALS.index(SPAM_NAME)
 
+SELLS = ("phones", "contacts", "brands")
+"""Facts of a score that, like a link, tell of something to sell: see facts.advertises."""
+
 
 @dataclass(frozen=True, slots=True)
 class Measured:
@@ -30,6 +35,7 @@ class Measured:
     scorers: tuple[str, ...]
     links: Integers
     hidden: Flags
+    sells: Flags
     supported: Flags
 
 
@@ -58,14 +64,15 @@ def read(session: Session, seen: Window, ids: Integers) -> Measured:
     _, rank = scores.counting(session)
     signals = [getattr(Score, name) for name in SIGNALS]
     facts = [func.coalesce(Score.facts[name].as_integer(), 0) for name in ("links", "hidden")]
+    facts.append(reduce(add, (func.coalesce(Score.facts[name].as_integer(), 0) for name in SELLS)))
     named = (Score.comment_id, Score.id, rank, Score.scorer, Score.language, Score.supported)
     rows = session.connection().execute(counting(session, seen, *named, *facts, *signals)).all()
     n = len(ids)
-    known, hidden = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
+    known, hidden, sells = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     links = np.zeros(n, np.int64)
     if not rows or not n:
         values, none = np.full((n, len(SIGNALS)), np.nan), np.full((n, len(SIGNALS)), -1, np.int8)
-        return Measured(known, values, none, (), links, hidden, known)
+        return Measured(known, values, none, (), links, hidden, sells, known)
     comment_ids, score_ids, ranks, names, languages, speaks, *more = zip(*rows, strict=True)
     wanted = np.array(comment_ids, np.int64)
     # Of two versions of one scorer the live one counts, else the newest: it is written last.
@@ -84,13 +91,16 @@ def read(session: Session, seen: Window, ids: Integers) -> Measured:
         known[rows_of] = True
         links[rows_of] = np.maximum(links[rows_of], np.array(more[0], np.int64)[last[rows_of]])
         hidden[rows_of] |= np.array(more[1], np.int64)[last[rows_of]] > 0
-    each = np.array(more[2:], np.float64).T  # None becomes NaN
+        sells[rows_of] |= np.array(more[2], np.int64)[last[rows_of]] > 0
+    each = np.array(more[3:], np.float64).T  # None becomes NaN
     mute = ~np.array(speaks, np.bool_)
     each[np.ix_(mute, np.arange(len(SIGNALS)) != SPAM)] = np.nan
     spoken = _languages(given, np.array(languages), np.array(score_ids, np.int64), n)
     values, scorer = _effective(evidence.speakers(session), given, each, spoken, n)
     supported: Flags = np.any(~np.isnan(np.delete(values, SPAM, axis=1)), axis=1)
-    return Measured(known, values, scorer, tuple(one.scorer for one in given), links, hidden, supported)
+    return Measured(
+        known, values, scorer, tuple(one.scorer for one in given), links, hidden, sells | (links > 0), supported
+    )
 
 
 def _languages(given: Sequence[_Given], languages: NDArray[Any], score_ids: Integers, n: int) -> NDArray[Any]:

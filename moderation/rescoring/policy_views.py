@@ -20,7 +20,7 @@ from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput, MalformedInput, NotFound
 from moderation.policy import changes, drafts, store
 from moderation.policy.defaults import DEFAULT_DOCUMENT
-from moderation.policy.document import MODES, parse
+from moderation.policy.document import BURSTS, MODES, MOST, parse
 from moderation.policy.models import PolicyDraft
 from moderation.rescoring import advice, columns, simulator
 from moderation.review import charts, queue
@@ -33,7 +33,7 @@ LAST = (10_000, 50_000, 100_000)
 PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 NO_NUMBER = "A mark must lie between 0 and 1."
-NO_LINKS = "max_links must be a whole number from 0 to 1000."
+NO_COUNT = "Links and comments are counted in whole numbers."
 HOLD_FIRST = "A band is {hold, reject}, hold required."
 
 
@@ -259,6 +259,8 @@ def _page(session: Session, template: str, status: int = 200, **values: Any) -> 
         template,
         counts=queue.counts(session, g.site_ids, g.me, utcnow()),
         senior=moderators.is_senior(g.me),
+        bursts=BURSTS,
+        most=MOST,
         **values,
     )
     return Response(html, status=status, mimetype="text/html")
@@ -311,9 +313,6 @@ def _document(site_id: int, old: Mapping[str, Any]) -> dict[str, Any]:
             mine.pop(signal, None)
         else:
             mine[signal] = {"hold": hold} if reject is None else {"hold": hold, "reject": reject}
-    links = form.get("max_links", "")
-    if not (links.isascii() and links.isdigit() and len(links) < 5):
-        raise InvalidInput(NO_LINKS, field="max_links")
     lists = []
     for number in range(len(old.get("word_lists", ())) + 1):
         words = _lines(f"words.{number}")
@@ -323,13 +322,24 @@ def _document(site_id: int, old: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "mode": form.get("mode", ""),
         "auto_reject": form.get("auto_reject") == "on",
-        "max_links": int(links),
+        "max_links": _count("max_links", old.get("max_links", 2)),
+        **{name: _count(name, old.get(name, usual)) for name, usual in BURSTS.items()},
         "new_author": form.get("new_author") == "on",
         "bands": bands,
         "word_lists": lists,
         "blocked_authors": [_hashed(site_id, line) for line in _lines("blocked_authors")],
         "blocked_domains": _lines("blocked_domains"),
     }
+
+
+def _count(name: str, old: int) -> int:
+    """A whole number, `old` where the form does not ask for it; whether it is too great, the policy says."""
+    if name not in request.form:
+        return old
+    written = request.form[name].strip()
+    if not (written.isascii() and written.isdigit() and len(written) < 7):
+        raise InvalidInput(NO_COUNT, field=name)
+    return int(written)
 
 
 def _mark(name: str) -> float | None:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Site
 from moderation.comments.models import Comment, Revision
+from moderation.policy.changes import SWITCHES
 from moderation.policy.document import Band, Policy
 from moderation.rescoring import columns as loading
 from moderation.rescoring import lookups, verdicts
@@ -244,7 +245,7 @@ def _moves(columns: Columns, first: Verdicts, second: Verdicts) -> dict[tuple[st
 
 def parts(live: Policy, draft: Policy) -> Iterator[Part]:
     """Everything in which a draft differs, part by part."""
-    for name in ("mode", "auto_reject", "max_links", "new_author"):
+    for name in SWITCHES:
         before, after = getattr(live, name), getattr(draft, name)
         if before != after:
             yield Part(name, before, after, replace(live, **{name: after}))

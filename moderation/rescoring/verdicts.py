@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from moderation.policy.document import POST, PRE, REJECT, Policy
+from moderation.policy.rules import BURST_CODES
 from moderation.rescoring.columns import STANDINGS, Columns
 from moderation.rescoring.lookups import Found
 from moderation.rescoring.window import ACTIONS, Codes, Flags
@@ -53,9 +54,15 @@ def judge(policy: Policy, columns: Columns, found: Found) -> Verdicts:
     mild = above | words_hold | fired["links"] | columns.hidden | fired["new_author"]
     firm = columns.failed | ~columns.scored | ~columns.supported | columns.flagged | columns.story_holds
     firm |= columns.standing == STANDINGS["held"]
+    trusted = columns.standing == STANDINGS["trusted"]
+    for code in BURST_CODES:
+        mark = getattr(policy, code)
+        crowd = (columns.bursts[code] >= mark) & ~trusted if mark else none
+        fired[code] = crowd if code == "burst_author" else crowd & columns.sells
+        firm |= fired[code]
     if policy.mode == PRE:
         firm = ~none
-    lenient = ~none if policy.mode == POST else columns.standing == STANDINGS["trusted"]
+    lenient = ~none if policy.mode == POST else trusted
     against = rejects | firm | (mild & ~lenient)
     actions = np.where(against, HOLD_CODE, APPROVE_CODE).astype(np.int8)
     if policy.auto_reject and policy.mode != PRE:

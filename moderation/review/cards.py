@@ -32,8 +32,14 @@ from moderation.scoring.explanations import Key
 from moderation.scoring.store import StoredScore
 from moderation.signals import SIGNALS
 
-MARK_KINDS = ("link", "phone", "hidden", "styled")
+MARK_KINDS = ("link", "phone", "brand", "hidden", "styled")
 """Evidence that is marked in the text even where no rule names it."""
+
+REASON_KINDS = {
+    **{"word_list": "list", "links": "link", "blocked_domain": "link", "shortener": "link", "messenger": "link"},
+    **{"phone": "phone", "brand": "brand", "hidden_text": "hidden"},
+}
+"""How the places of a reason are marked; those of others like a signal's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,7 +299,7 @@ def _rescored(verdict: VerdictRow) -> str:
 def _marks(reasons: Sequence[dict[str, Any]], stored: Sequence[StoredScore]) -> list[tuple[int, int, str, int]]:
     marks = []
     for number, reason in enumerate(reasons, 1):
-        kind = {"word_list": "list", "links": "link", "blocked_domain": "link"}.get(reason["code"], "signal")
+        kind = REASON_KINDS.get(reason["code"], "signal")
         marks += [(start, end, kind, number) for start, end in reason.get("spans", ())]
     for item in stored:
         marks += [(s.start, s.end, s.kind, 0) for s in item.score.spans if s.kind in MARK_KINDS]

@@ -9,15 +9,16 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment
-from moderation.composition import Composition
+from moderation.composition import BUILTIN, Composition
 from moderation.policy import store as policies
 from moderation.review import evidence
 from moderation.scoring import explanations
 from moderation.scoring import store as scores
+from moderation.scoring.builtin import NOTABLE
 from moderation.scoring.explanations import Explained, Key
 from moderation.scoring.store import StoredScore
 
-SCORERS = frozenset({"detoxify"})
+SCORERS = frozenset({"detoxify", BUILTIN})
 """Scorers that are asked for the words of a score afterwards."""
 
 OPEN, NONE = "open", ""
@@ -87,13 +88,17 @@ def ask(session: Session, comment: Comment, now: datetime) -> str:
 def _unexplained(
     reasons: Sequence[Mapping[str, Any]], stored: Sequence[StoredScore], composition: Composition
 ) -> list[tuple[int, str, StoredScore]]:
-    """Reasons that a signal of such a scorer is, without words: number, signal, the score."""
+    """Reasons that a signal of such a scorer is, without words: number, signal, the score. What the built-in could
+    not explain at once, it cannot explain later."""
     measured = evidence.effective(stored, composition)
     found = []
     for number, reason in enumerate(reasons, 1):
         signal = reason.get("signal")
-        if signal in measured and not reason.get("spans") and measured[signal][1].scorer in SCORERS:
-            found.append((number, signal, measured[signal][1]))
+        if signal not in measured or reason.get("spans"):
+            continue
+        value, item = measured[signal]
+        if item.scorer in SCORERS and not (item.scorer == BUILTIN and value >= NOTABLE):
+            found.append((number, signal, item))
     return found
 
 

@@ -1,7 +1,7 @@
 """What the rules may look at, as values: built from what is known of one comment. Pure, so that live comments, the
 archive that is judged again and the simulator are all judged by the same facts."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from moderation.accounts.models import Site
@@ -9,7 +9,7 @@ from moderation.comments import standings, story_rules
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.composition import USUAL, Composition
 from moderation.policy.rules import Facts, Measured
-from moderation.review import evidence
+from moderation.review import bursts, evidence
 from moderation.scoring import normalise
 from moderation.scoring.normalise import View
 from moderation.scoring.store import StoredScore
@@ -34,12 +34,14 @@ def build(
     approved: int = 0,
     order: str = "",
     composition: Composition = USUAL,
+    crowd: Mapping[str, int] | None = None,
 ) -> Facts:
     """The facts of a comment's `revision`. Rows of a query that have the same columns may stand for the entities.
 
     `view`: that of the text; None where no word list is asked. `scored`: every required scorer has judged it; `failed`:
     those that gave up; `waiting`: its deadline is over. `approved`: comments of the author that stand approved;
-    `order`: what a person ordered for newcomers of its campaign; `composition`: which scorer speaks for what. A
+    `order`: what a person ordered for newcomers of its campaign; `composition`: which scorer speaks for what; `crowd`:
+    the bursts that it is in, where they were counted just now, else what was kept of them counts. A
     language is supported when somebody who may speak for it says more of it than whether it is spam.
     """
     measured = evidence.effective(stored, composition)
@@ -66,9 +68,17 @@ def build(
         link_spans=tuple((start, end) for start, end, kind, _ in spans if kind == "link"),
         domains=domains,
         hidden=max((item.score.facts.get("hidden", 0) for item in stored), default=0),
+        hidden_spans=tuple(dict.fromkeys((start, end) for start, end, kind, _ in spans if kind == "hidden")),
+        phones=_places(spans, "phone"),
+        veiled={
+            (sort, host): places for sort in ("messenger", "shortener") for host, places in _places(spans, sort).items()
+        },
+        brands=_places(spans, "brand"),
+        advertises=advertises(revision.links, stored),
+        bursts=bursts.read(comment.intake_flags) if crowd is None else crowd,
         author_keys=author_keys(comment, author),
         author_approved=approved,
-        flags=tuple(flag for flag in comment.intake_flags.split(",") if flag),
+        flags=bursts.others(comment.intake_flags),
         scored=scored,
         supported=any(signal != SPAM for signal in measured),
         failed=failed,
@@ -80,6 +90,21 @@ def build(
         campaign_order=order,
         author_standing=standings.in_force(author, now) if author is not None else "",
     )
+
+
+def advertises(links: int, stored: Sequence[StoredScore]) -> bool:
+    """Whether a text has a link (`links`: those of its HTML), a phone number or a brand."""
+    named = ("links", "phones", "contacts", "brands")
+    return links > 0 or any(item.score.facts.get(name, 0) for item in stored for name in named)
+
+
+def _places(spans: Sequence[tuple[int, int, str, str]], wanted: str) -> dict[str, Places]:
+    """What was found of a kind → where. Two scorers find the same."""
+    found: dict[str, dict[tuple[int, int], None]] = {}
+    for start, end, kind, detail in spans:
+        if kind == wanted:
+            found.setdefault(detail, {})[start, end] = None
+    return {detail: tuple(places) for detail, places in found.items()}
 
 
 def author_keys(comment: Comment, author: Author | None) -> frozenset[str]:

@@ -26,6 +26,7 @@ from moderation.accounts.models import Site
 from moderation.comments.models import Comment, Revision
 from moderation.comments.status import STATUSES
 from moderation.db import Database, UtcDateTime
+from moderation.policy.document import NOTE
 from moderation.policy.models import VerdictRow
 from moderation.review.decisions import RESCORE
 from moderation.review.models import Decision, Statistic
@@ -57,6 +58,7 @@ NO_JUDGEMENT = frozenset(
     {
         *("not_scored", "scorer_failed", "language_not_supported", "premoderation", "premoderated_section"),
         *("premoderated_story", "story_closed", "new_author", "author_held", "author_banned", "campaign_order"),
+        *("burst_author", "burst_network", "burst_site"),
     }
 )
 """Leading reasons to hold that say nothing of the text: a person who approves such a one does not overturn anything."""
@@ -476,8 +478,8 @@ def _waited(item: Judged, came: datetime | None) -> timedelta | None:
 
 
 def _leading(reasons: Sequence[Mapping[str, Any]]) -> str:
-    """What a verdict is counted under: its strongest reason, by its signal if it has one."""
-    if not reasons:
+    """What a verdict is counted under: its strongest reason, by its signal if it has one. A note is none."""
+    if not reasons or reasons[0].get("action") == NOTE:
         return NO_REASON
     return str(reasons[0].get("signal") or reasons[0].get("code") or NO_REASON)
 

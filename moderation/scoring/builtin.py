@@ -34,7 +34,8 @@ MARGIN = 0.7
 """Logits taken off a window's result: many windows are many chances to be wrong."""
 
 NOTABLE = 0.3
-"""A signal from this probability on is explained by highlighted words."""
+"""A signal from this probability on is explained by highlighted words while it is judged; a lower one, where a site's
+mark lies below, when a moderator opens the card (`explain`)."""
 
 MAX_WORDS = 6
 """Highlighted places per signal."""
@@ -118,6 +119,12 @@ class BuiltinScorer:
             facts=seen.facts,
         )
 
+    def explain(self, text: str, signals: Sequence[str]) -> tuple[Span, ...]:
+        """The words that each of `signals` rests on, however low it is."""
+        encoded = Encoded.many([text], self._model.lexicon)[0]
+        places = [index for index, name in enumerate(self._model.signals) if name in signals]
+        return tuple(sorted(self._words(encoded, places), key=lambda span: (span.start, span.end, span.kind)))
+
     def logits(self, encoded: Encoded) -> Floats:
         """Logits per signal: of the whole text, or of its worst window less the margin."""
         return self._worst_window(encoded, self._model.logits(encoded.whole()))
@@ -134,11 +141,15 @@ class BuiltinScorer:
         """The words that spoke most for every notable signal."""
         hold = self._model.hold
         notable = [index for index, name in enumerate(self._model.signals) if signals[name] >= min(NOTABLE, hold[name])]
-        if not notable or not encoded.words:
+        return self._words(encoded, notable)
+
+    def _words(self, encoded: Encoded, signals: list[int]) -> list[Span]:
+        """The words that spoke most for each of these signals."""
+        if not signals or not encoded.words:
             return []
-        words = self._word_scores(encoded, encoded.whole(), notable)
+        words = self._word_scores(encoded, encoded.whole(), signals)
         spans: list[Span] = []
-        for column, index in enumerate(notable):
+        for column, index in enumerate(signals):
             spans.extend(_best_words(encoded, words[:, column], self._model.signals[index]))
         return spans
 

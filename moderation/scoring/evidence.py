@@ -1,9 +1,12 @@
-"""Evidence in a text that needs no model: links, phone numbers, hidden characters, styled letters.
+"""Evidence in a text that needs no model: links, phone numbers, brands with a number, hidden and styled letters.
 
 Everything is looked for in the folded view, so that `𝟬𝟴𝟭𝟮…` is a phone number and a zero-width space does not split a
 domain, and is reported with offsets into the original text. Registered domains come from the Public Suffix List that
 tldextract ships (never fetched); phone numbers from Google's metadata as packaged by phonenumbers. Both are imported on
 first use only: a text without a dot and without eight digits costs neither.
+
+What evidence does is the policy's matter (policy/rules.py); what the model sees of it are the counts `links`, `phones`,
+`hidden` and `styled`: whoever changes what these count changes the model's features (scoring/features.py).
 """
 
 import re
@@ -12,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
+from moderation.scoring import brands, spam_lists
 from moderation.scoring.normalise import View
 from moderation.scoring.scorer import Span
 
@@ -47,6 +51,17 @@ _SHORTENER_LIST = """
 """
 _SHORTENERS = frozenset(_SHORTENER_LIST.split())
 _PHONE = re.compile(r"(?<![0-9a-z_])(?:\+\s?)?[0-9](?:[\s().\-–/_]{0,3}[0-9]){7,14}(?![0-9])")
+_MASKED = re.compile(r"(?<![0-9a-z_@./])(?:\+?\s?62|[0o])(?:[^0-9a-z\n]{0,3}[0-9oilsb|]){8,13}(?![0-9a-z])")
+_MASKS = str.maketrans("oil|sb", "011158")
+_WORDS = dict(
+    zip(
+        ("nol", "kosong", "satu", "dua", "tiga", "empat", "lima", "enam", "tujuh", "delapan", "lapan", "sembilan"),
+        "001234567889",
+        strict=True,
+    )
+)
+_SPOKEN_DIGIT = re.compile("|".join(_WORDS))
+_SPOKEN = re.compile(rf"(?<![a-z0-9])(?:(?:{'|'.join(_WORDS)}|[0-9])[ .,\-]{{0,3}}){{10,14}}(?![a-z0-9])")
 _CALL = re.compile(
     r"(?:\b(?:wa|whatsapp|whatsap|hub|hubungi|telp|tlp|telepon|call|text|sms|hp|nomor|no|kontak|contact)\b\W{0,5}|wa\.me/)$"
 )
@@ -54,9 +69,11 @@ _CALL = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found: spans in the order of the text, and the counts `links`, `phones`, `hidden`, `styled`.
+    """What was found: spans in the order of the text, and the counts `links`, `phones`, `hidden`, `styled` and, where
+    there are some, `contacts`, `brands`.
 
-    `links` counts distinct addresses as written, `phones` distinct numbers, `hidden` and `styled` characters.
+    `links` counts distinct addresses as written, `phones` distinct numbers in digits, `hidden` and `styled` characters,
+    `contacts` distinct numbers however they are written and hosts that hide where one is led, `brands` distinct names.
     """
 
     spans: tuple[Span, ...]
@@ -66,10 +83,18 @@ class Evidence:
 def find(view: View) -> Evidence:
     """All evidence of one text. Never raises on any text."""
     links = list(_links(view)) if any(mark in view.folded for mark in _LINK_MARKS) else []
-    phones = list(_phones(view)) if _digits(view.folded) >= 8 else []
+    digits = _digits(view.folded)
+    phones = list(_phones(view)) if digits >= 8 else []
+    masked = [span for span in _masked_phones(view, digits) if _apart(span, phones)]
+    veiled = [
+        Span(span.start, span.end, sort, span.detail) for span in links if (sort := spam_lists.sort_of(span.detail))
+    ]
+    named = [span for span in brands.find(view) if _apart(span, links)] if digits else []
     spans = [
         *_first(links),
-        *_first(phones),
+        *_first(veiled),
+        *_first([*phones, *masked]),
+        *_first(named),
         *_first(_hidden(view)),
         *_first(_styled(view)),
     ]
@@ -79,6 +104,10 @@ def find(view: View) -> Evidence:
         "hidden": len(view.hidden),
         "styled": len(view.styled),
     }
+    if phones or masked or veiled:
+        facts["contacts"] = len({span.detail for span in (*phones, *masked, *veiled)})
+    if named:
+        facts["brands"] = len({span.detail for span in named})
     return Evidence(tuple(sorted(spans, key=lambda span: (span.start, span.end))), facts)
 
 
@@ -89,6 +118,11 @@ def _first(spans: Iterable[Span]) -> list[Span]:
         if len(kept) == MAX_SPANS:
             break
     return kept
+
+
+def _apart(span: Span, others: list[Span]) -> bool:
+    """Whether a span overlaps none of the others, of which there are as many as a text has room for."""
+    return all(span.end <= other.start or other.end <= span.start for other in others[:MAX_SPANS])
 
 
 def _digits(folded: str) -> int:
@@ -178,6 +212,29 @@ def _phones(view: View) -> Iterator[Span]:
             number = _number("0" + digits)
         if number:
             yield Span(*view.span(*match.span()), "phone", number)
+
+
+def _masked_phones(view: View, digits: int) -> Iterator[Span]:
+    """Indonesian mobile numbers with letters, signs or words in the place of digits: `o812-345O-l789`, `nol delapan
+    satu …`. Only numbers that are dialled so: nearly nothing else that is written so is one."""
+    folded = view.folded
+    if digits >= 6:
+        for match in _MASKED.finditer(folded):
+            text = match.group()
+            known = sum(map(str.isdigit, text))
+            if known >= 6 and (known < sum(map(str.isalnum, text)) or not _PHONE.fullmatch(text)):
+                yield from _mobile(view, match, text.translate(_MASKS))
+    if "delapan" in folded or "lapan" in folded:
+        for match in _SPOKEN.finditer(folded):
+            yield from _mobile(view, match, _SPOKEN_DIGIT.sub(lambda word: _WORDS[word.group()], match.group()))
+
+
+def _mobile(view: View, match: re.Match[str], read: str) -> Iterator[Span]:
+    digits = re.sub(r"\D", "", read)
+    number = _number(("+" if digits.startswith("62") else "") + digits)
+    if number and number.startswith("+628"):
+        start, end = match.start(), match.start() + len(match.group().rstrip())
+        yield Span(*view.span(start, end), "phone", number)
 
 
 @lru_cache(maxsize=4096)

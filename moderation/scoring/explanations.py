@@ -1,7 +1,8 @@
 """Explanations of scores: asked for when a moderator opens a card, worked out by the scorer's own worker, then kept.
 
-A web process never loads a network: it asks here and shows what is there. Only scores whose scorer cannot name its
-words while it judges are asked for (Detoxify); one explanation per revision and version of a scorer.
+A web process never loads a scorer: it asks here and shows what is there. Asked for are only scores whose words were not
+named while they were judged: Detoxify's, which takes seconds for it, and the built-in's where a site's mark lies lower
+than what it explains at once. One explanation per revision and version of a scorer.
 """
 
 import logging
@@ -24,7 +25,7 @@ log = logging.getLogger(__name__)
 
 DUE, LEASED, DONE, FAILED = "due", "leased", "done", "failed"
 
-LEAST = 0.05
+LEAST = 0.01
 """Signals from this probability on are explained: no site holds at less."""
 
 LEASE = timedelta(seconds=45)

@@ -18,8 +18,9 @@ class Span:
     """A place in the original text that explains a score.
 
     `start` and `end` are code-point offsets into the text as it was given to the scorer, half open.
-    `kind` is a signal's name (`toxicity`, `spam`, …) or an evidence's: `link`, `phone`, `hidden`, `styled`.
-    `detail` is what a moderator reads beside it: the domain, the phone number in E.164, the word as it reads plainly.
+    `kind` is a signal's name (`toxicity`, `spam`, …) or an evidence's: `link`, `shortener`, `messenger`, `phone`,
+    `brand`, `hidden`, `styled`. `detail` is what a moderator reads beside it: the domain, the phone number in E.164,
+    the word as it reads plainly.
     """
 
     start: int
@@ -45,7 +46,7 @@ class TextScore:
     spans: tuple[Span, ...] = ()
     reads_as: str = ""
     facts: Mapping[str, int] = field(default_factory=dict)
-    """Counts that rules may use: `links`, `phones`, `hidden`, `styled`."""
+    """Counts that rules may use: see evidence.Evidence."""
 
 
 class Scorer(Protocol):

@@ -13,7 +13,7 @@ from sqlalchemy import func, select, update
 
 from moderation import pipeline, queues
 from moderation.accounts.models import AuditEntry, Moderator, ModeratorSite, Site
-from moderation.comments.intake import TextInput
+from moderation.comments.intake import AuthorInput, TextInput
 from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.errors import Conflict, InvalidInput, NotAllowed, NotFound
@@ -60,7 +60,10 @@ def flood(db: Database, settings: Settings, site: Site) -> Callable[..., None]:
     def make(count: int = 7, first: int = 1) -> None:
         numbers = range(first, first + count)
         wanted = [given(f"c{number}", f"{BAD} slot nomor {number} {'x' * number}") for number in numbers]
-        wanted += [given(f"other{first}", f"{BAD} tentang cuaca"), given(f"good{first}", "slot waktu yang baik")]
+        wanted += [
+            given(f"other{first}", f"{BAD} tentang cuaca"),
+            given(f"good{first}", "slot waktu yang baik", author=AuthorInput("Tono")),
+        ]
         with db.transaction() as session:
             pipeline.take_in_many(session, site, wanted, source="api", settings=settings, key=KEY, now=utcnow())
         judge_all(db, settings)

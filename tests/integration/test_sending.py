@@ -58,7 +58,8 @@ def test_a_batch_is_judged_like_single_comments_and_asks_the_workers_once(
     app: Flask, db: Database, settings: Settings, sender: Recorder
 ) -> None:
     made = add_site(db)
-    batch(app, made, *(api_body(f"c{n}", text=BAD if n % 3 == 0 else "Bagus") for n in range(20)))
+    readers = [{"name": f"Pembaca {n}", "email": f"pembaca{n}@contoh.example"} for n in range(20)]
+    batch(app, made, *(api_body(f"c{n}", BAD if n % 3 == 0 else "Bagus", author=readers[n]) for n in range(20)))
     assert sender.sent == ["workers.scoring.score_due"]
     judge_all(db, settings)
     with db.reading() as session:

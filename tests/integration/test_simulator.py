@@ -21,6 +21,7 @@ from moderation.composition import parse as parse_composition
 from moderation.db import Database
 from moderation.policy import rules
 from moderation.policy.document import Policy, parse
+from moderation.policy.rules import BURST_CODES
 from moderation.rescoring import simulator
 from moderation.rescoring.simulator import Simulation
 from moderation.review import evidence, facts, searching
@@ -63,6 +64,7 @@ class Given:
     age: int
 
 
+FLOODS = ("burst_author=4", "honeypot,burst_network=5", "burst_site=7,repeated_text=2", "repeated_text=9")
 SCORES = st.fixed_dictionaries(
     {
         "scorer": st.sampled_from(("builtin", "detoxify", "newsroom", "later")),
@@ -73,6 +75,7 @@ SCORES = st.fixed_dictionaries(
         "values": st.fixed_dictionaries({}, optional={name: st.sampled_from(MARKS) for name in SIGNALS}),
         "links": st.integers(0, 3),
         "hidden": st.sampled_from((0, 0, 0, 0, 2)),
+        "sells": st.sampled_from(({}, {}, {}, {"phones": 1}, {"contacts": 1}, {"brands": 2})),
         "domains": st.lists(st.sampled_from(DOMAINS), max_size=2),
     }
 )
@@ -91,7 +94,7 @@ COMMENTS = st.builds(
         unique_by=lambda item: item[0],
     ),
     links=st.integers(0, 3),
-    flags=st.sampled_from((*[""] * 8, "honeypot", "too_fast,other", "other")),
+    flags=st.sampled_from((*[""] * 8, "honeypot", "too_fast,other", "other", *FLOODS)),
     staff=st.sampled_from((False, False, False, True)),
     indexed=st.sampled_from((1, 1, 1, 0, 2)),
     age=st.integers(0, 5),
@@ -103,6 +106,7 @@ POLICIES = st.fixed_dictionaries(
         "auto_reject": st.booleans(),
         "max_links": st.integers(0, 3),
         "new_author": st.sampled_from((False, False, True)),
+        **{code: st.sampled_from((0, 2, 5)) for code in BURST_CODES},
         "bands": st.dictionaries(
             st.sampled_from(("builtin", "detoxify", "newsroom", "later")),
             st.dictionaries(st.sampled_from(SIGNALS), BANDS.filter(lambda b: (b.get("reject") or 1.0) >= b["hold"])),
@@ -230,7 +234,7 @@ def build(session: Session, site_rules: dict[str, Any], items: Sequence[Given]) 
                     created_at=NOW,
                     **{name: made[name] for name in ("scorer", "version", "shadow", "supported", "language")},
                     **made["values"],
-                    facts={"links": made["links"], "hidden": made["hidden"], "phones": 7},
+                    facts={"links": made["links"], "hidden": made["hidden"], "phones": 0, **made.get("sells", {})},
                     spans=[[0, 1, "link", domain] for domain in made["domains"]] + [[0, 1, "spam", "link"]],
                 )
             )

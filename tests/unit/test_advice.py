@@ -18,7 +18,7 @@ def columns(values: list[float], human: list[int]) -> Columns:
     numbers, codes, flags = np.arange(1, n + 1), np.zeros(n, np.int8), np.zeros(n, np.bool_)
     return Columns(
         *(Window(1, 1, n), numbers, numbers, codes, np.array(human, np.int8), numbers, given, scorer, ("builtin",)),
-        *(numbers, flags, ~flags, flags, ~flags, flags, flags, codes, 0, 1),
+        *(numbers, flags, ~flags, flags, ~flags, flags, flags, {}, flags, codes, 0, 1),
     )
 
 

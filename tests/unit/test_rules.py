@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from moderation.policy.document import Policy, WordList, parse
-from moderation.policy.rules import FLAG_CODES, POST_PASSES, Facts, Measured, judge
+from moderation.policy.rules import BURST_CODES, FLAG_CODES, POST_PASSES, Facts, Measured, judge
 
 POLICY = parse(
     {
@@ -230,3 +230,52 @@ def test_a_listed_word_is_whole_in_scripts_that_write_vowels_as_marks_too() -> N
     listed = parse({"word_lists": [{"name": "x", "words": ["क", "slot"]}]})
     assert codes(listed, Facts(folded="क slot")) == ["word_list", "word_list"]
     assert codes(listed, Facts(folded="कित slotि")) == []
+
+
+PLACE = ((3, 9),)
+FOUND = Facts(
+    phones={"+6281234567890": PLACE},
+    veiled={("shortener", "bit.ly"): PLACE, ("messenger", "wa.me"): PLACE},
+    brands={"pulau77": PLACE},
+    advertises=True,
+)
+
+
+def test_what_may_be_an_advert_is_shown_and_speaks_against_nothing() -> None:
+    verdict = judge(POLICY, FOUND)
+    assert verdict.action == "approve"
+    assert [(one.code, one.action, one.detail, one.spans) for one in verdict.reasons] == [
+        ("brand", "note", "pulau77", PLACE),
+        ("messenger", "note", "wa.me", PLACE),
+        ("phone", "note", "+6281234567890", PLACE),
+        ("shortener", "note", "bit.ly", PLACE),
+    ]
+    assert judge(replace(POLICY, auto_reject=True, mode="post"), FOUND).action == "approve"
+
+
+def test_notes_stand_behind_every_reason() -> None:
+    verdict = judge(replace(POLICY, mode="pre"), replace(FOUND, story_closed=True))
+    assert [one.action for one in verdict.reasons] == ["hold", "hold", "note", "note", "note", "note"]
+
+
+@pytest.mark.parametrize("code", BURST_CODES)
+@pytest.mark.parametrize("mode", ["auto", "post"])
+def test_a_crowd_holds_what_sells_something_and_an_authors_own_holds_always(code: str, mode: str) -> None:
+    policy = replace(POLICY, mode=mode, **{code: 5})
+    assert judge(policy, Facts(bursts={code: 4}, advertises=True)).reasons == ()
+    assert judge(policy, Facts(bursts={code: 5}, advertises=True)).action == "hold"
+    verdict = judge(policy, Facts(bursts={code: 5}))
+    assert verdict.action == ("hold" if code == "burst_author" else "approve")
+    assert [(one.code, one.value) for one in verdict.reasons] == [(code, 5.0)]
+    assert judge(replace(policy, **{code: 0}), Facts(bursts={code: 999}, advertises=True)).reasons == ()
+
+
+def test_a_trusted_author_may_write_much() -> None:
+    facts = Facts(bursts=dict.fromkeys(BURST_CODES, 999), advertises=True, author_standing="trusted")
+    verdict = judge(POLICY, facts)
+    assert verdict.action == "approve"
+    assert {one.action for one in verdict.reasons} == {"note"}
+
+
+def test_hidden_characters_are_named_with_their_places() -> None:
+    assert judge(POLICY, Facts(hidden=2, hidden_spans=((1, 3),))).reasons[0].spans == ((1, 3),)
