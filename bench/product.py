@@ -8,13 +8,15 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench import processes
 from bench.client import Client
 from moderation.db import Database
+from moderation.policy.defaults import DEFAULT_DOCUMENT
+from moderation.policy.document import BURSTS
 
 ROOT = Path(__file__).parent.parent
 READY_SECONDS = 40.0
@@ -60,14 +62,22 @@ def environment(folder: Path, port: int, more: Mapping[str, str] | None = None) 
 
 
 def add_site(env: Mapping[str, str], webhook_url: str | None = None, url: str = "http://warta.example") -> Site:
-    """A site, made by the command line. Raises CalledProcessError with what the command said."""
+    """A site, made by the command line, whose policy minds no bursts: a load is one. Raises RuntimeError with what the
+    command said."""
     command = [script("moderation"), "sites", "add", "--name", "Warta", "--url", url, "--json"]
     if webhook_url is not None:
         command += ["--webhook-url", webhook_url]
-    done = subprocess.run(command, env=dict(env), cwd=ROOT, capture_output=True, text=True, check=False)
+    site = Site(**json.loads(_run(env, command)))
+    rules = {**DEFAULT_DOCUMENT, **dict.fromkeys(BURSTS, 0)}
+    _run(env, [script("moderation"), "policy", "publish", str(site.site), "-"], json.dumps(rules))
+    return site
+
+
+def _run(env: Mapping[str, str], command: Sequence[str], given: str | None = None) -> str:
+    done = subprocess.run(command, env=dict(env), cwd=ROOT, input=given, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise RuntimeError(f"sites add ended with {done.returncode}: {done.stderr or done.stdout}")
-    return Site(**json.loads(done.stdout))
+        raise RuntimeError(f"{' '.join(command[1:3])} ended with {done.returncode}: {done.stderr or done.stdout}")
+    return done.stdout
 
 
 @dataclass
