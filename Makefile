@@ -3,7 +3,7 @@ BIN = .venv/bin
 # Two processes; tests/conftest.py says which files stay in one of them.
 PYTEST_ARGS = -n 2 --dist loadgroup
 
-.PHONY: help install run test lint format chaos-smoke chaos-race chaos-rescore bench-rescoring bench-replay bench-import bench-hostile bench-intake bench-scoring bench-queue bench-bulk screenshots bench-simulator lock clean
+.PHONY: help install run test lint format chaos-smoke chaos-race chaos-rescore bench-rescoring bench-replay bench-import bench-hostile bench-intake bench-scoring bench-queue bench-bulk screenshots bench-simulator bench-floods lock clean
 
 help:
 	@echo 'make run           install what is missing and serve on http://127.0.0.1:8000 (PORT=8001 for another port)'
@@ -21,6 +21,7 @@ help:
 	@echo 'make bench-intake   what taking a comment in costs, beside a bare insert and Isso; and whether waiting slows it'
 	@echo 'make bench-scoring [DATA=FOLDER] [ROWS=2000]   what judging costs, beside the package detoxify and the machine'
 	@echo 'make bench-simulator [ROWS=100000]   what a change of marks and of word lists takes in the policy simulator'
+	@echo 'make bench-floods   near-duplicates among a million texts of thirty days, and bursts, looked up'
 	@echo 'make bench-hostile   tell healthy sites beside hostile ones and compare'
 	@echo 'make bench-queue   what the queue costs with a million comments held of ten million; ROUNDS=100 requests of each kind'
 	@echo 'make bench-bulk   a bulk job over 100,000 comments beside live traffic, killed three times'
@@ -88,6 +89,10 @@ bench-scoring:
 bench-simulator:
 	@sh deploy/install.sh test
 	$(BIN)/python -m bench.simulator --comments $(or $(ROWS),100000)
+
+bench-floods:
+	@sh deploy/install.sh test
+	$(BIN)/python -m bench.floods
 
 bench-hostile:
 	@sh deploy/install.sh test

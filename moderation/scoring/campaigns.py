@@ -108,7 +108,7 @@ def join(session: Session, site_id: int, texts: Sequence[Text], now: datetime) -
     signed = [(item, found) for item in texts if (found := fingerprints.signature(item.folded)) is not None]
     if not signed:
         return {}
-    groups = _near(session, site_id, [found for _, found in signed], now - MEMORY)
+    groups = near(session, site_id, [found for _, found in signed], now - MEMORY)
     for item, found in signed:
         group = _most_alike(groups, item, found)
         if group is None:
@@ -179,7 +179,7 @@ def forget_old(session: Session, now: datetime, limit: int = 1000) -> int:
     return affected(session.execute(delete(Campaign).where(Campaign.id.in_(old))))
 
 
-def _near(session: Session, site_id: int, found: Iterable[Signature], since: datetime) -> list[_Group]:
+def near(session: Session, site_id: int, found: Iterable[Signature], since: datetime) -> list[_Group]:
     """Campaigns that share a band with one of the signatures."""
     wanted = sorted({(band, key) for one in found for band, key in enumerate(fingerprints.keys(one))})
     dialect = session.get_bind().dialect.name

@@ -18,7 +18,16 @@ from moderation.opening import opened
 from moderation.policy import store as policies
 from moderation.policy.defaults import DEFAULT_DOCUMENT
 from moderation.policy.document import Policy, parse
-from moderation.scoring import builtin, conversion, detoxify_scorer, detoxify_torch, registry, scorers_commands, weights
+from moderation.scoring import (
+    builtin,
+    conversion,
+    detoxify_scorer,
+    detoxify_torch,
+    registry,
+    releases,
+    scorers_commands,
+    weights,
+)
 from moderation.scoring.conversion import Converted, Marks, Wanted
 from moderation.scoring.scorer import Scorer, ScorerError, TextScore
 from moderation.scoring.weights import Installed
@@ -28,13 +37,17 @@ BATCH = {detoxify_torch.CPU: 64, detoxify_torch.CUDA: 65_536}
 """Texts judged in one call."""
 
 
+SCORER_HELP = """builtin or detoxify; builtin@2 for a release, builtin@VERSION (or its beginning), builtin@package.
+Without it what MODERATION_SCORER says."""
+
+
 class _BadLine(Exception):
     """A line of the input that is no text to score; the message says why."""
 
 
 @click.command()
 @click.argument("source", type=click.File("rb"), default="-")
-@click.option("--scorer", "name", default="", help="builtin or detoxify; without it what MODERATION_SCORER says.")
+@click.option("--scorer", "name", default="", help=SCORER_HELP)
 @click.option(
     "--device",
     type=click.Choice(tuple(BATCH)),
@@ -49,7 +62,7 @@ def score(source: IO[bytes], name: str, device: str) -> None:
     """
     settings = settings_module.load()
     named = name or (detoxify_scorer.NAME if settings.scorer == detoxify_scorer.NAME else builtin.NAME)
-    first = registry.make_scorer(named, settings, device=device)
+    first = _make(named, settings, device)
     second = None
     if not name and registry.languages_of_detoxify(settings.data_dir) and settings.scorer == registry.AUTO:
         second = registry.make_scorer(detoxify_scorer.NAME, settings, device=device)
@@ -90,9 +103,29 @@ def score(source: IO[bytes], name: str, device: str) -> None:
         sys.exit(1)
 
 
+def _make(spec: str, settings: Settings, device: str) -> Scorer:
+    """The scorer that `spec` names, see releases.resolve. A version of the package's own needs no database."""
+    name, at, wanted = spec.strip().partition("@")
+    if not at or (name == builtin.NAME and wanted in (releases.PACKAGE, registry.package_version())):
+        return registry.make_scorer(name, settings, device=device)
+    if not _has_database(settings):
+        raise ScorerError(
+            f"{spec} is no version of the package's own, and there is no database here that knows others."
+        )
+    _, db = opened()
+    with db.reading() as session:
+        choice = releases.resolve(session, settings, spec)
+    return registry.make_scorer(name, settings, device=device) if name == detoxify_scorer.NAME else choice.make()
+
+
+def _scored(scorer: Scorer, texts: list[str]) -> list[TextScore]:
+    """Nobody asks for the words behind the scores here, and naming them takes as long as judging."""
+    return scorer.score(texts, spans=False) if isinstance(scorer, builtin.BuiltinScorer) else scorer.score(texts)
+
+
 def _judge(items: list[tuple[Any, str]], first: Scorer, second: Scorer | None) -> Iterator[tuple[TextScore, Scorer]]:
     texts = [text for _, text in items]
-    results = first.score(texts)
+    results = _scored(first, texts)
     again: dict[int, TextScore] = {}
     if second is not None:
         places = [index for index, result in enumerate(results) if result.language in second.languages]
@@ -256,7 +289,7 @@ def models_install(
 def _marks(settings: Settings) -> Marks:
     """Where the sites' policies, and the one that new sites get, treat a comment differently."""
     found: list[Policy] = []
-    if settings.database_url or (settings.data_dir / "moderation.db").exists():
+    if _has_database(settings):
         _, db = opened()
         try:
             with db.reading() as session:
@@ -268,6 +301,10 @@ def _marks(settings: Settings) -> Marks:
         for signal, band in policy.bands.get(detoxify_scorer.NAME, {}).items():
             marks.setdefault(signal, set()).update((band.hold,) if band.reject is None else (band.hold, band.reject))
     return {signal: sorted(values) for signal, values in marks.items()}
+
+
+def _has_database(settings: Settings) -> bool:
+    return bool(settings.database_url) or (settings.data_dir / "moderation.db").exists()
 
 
 def _report(item: Installed, done: Converted) -> Iterator[str]:

@@ -38,8 +38,9 @@ BLOCK = 1 << BITS
 LEAST, MOST = 1e-5, 1.0 - 1e-5
 """The built-in rounds to five digits: logits are finite between these."""
 
-NOTABLE = 0.3
-"""A signal from this probability on is explained by the words that spoke most for it."""
+NOTABLE = 0.05
+"""A signal from this probability on is explained by the words that spoke most for it: a site's mark may lie low, and
+a layer speaks for few signals."""
 
 MAX_WORDS = 4
 LEAST_SHARE = 0.1

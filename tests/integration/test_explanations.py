@@ -9,6 +9,7 @@ from flask import Flask
 from moderation.accounts.sites import NewSite
 from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
+from moderation.policy import store as policies
 from moderation.review import cards, explained
 from moderation.scoring import explanations, store
 from moderation.scoring.scorer import ScorerError, Span, TextScore
@@ -109,3 +110,30 @@ def test_the_card_asks_with_a_button_and_a_script_gets_the_marked_text(app: Flas
     assert '<mark class="signal" data-n="1,2">buruk</mark>' in answer["html"]
     assert "data-explain" not in rani.get("/queue/1").text
     assert rani.post("/queue/99/explanation").status_code == 404
+
+
+def test_the_built_in_is_asked_where_the_sites_mark_lies_below_what_it_explains_at_once(
+    db: Database, settings: Settings
+) -> None:
+    made = add_site(db)
+    with db.transaction() as session:
+        bands = {"builtin": {"toxicity": {"hold": 0.04}, "insult": {"hold": 0.04}}}
+        policies.publish(session, made.site.id, {"bands": bands}, by="cli", now=utcnow())
+    take(db, settings, made.site, given("c1", text="Kalimat yang agak buruk"))
+    judge_all(db, settings, Low())
+    assert [(reason.signal, reason.value) for reason in card(db).reasons] == [("insult", 0.9), ("toxicity", 0.06)]
+    assert ask(db) == "due"
+    assert explanations.explain_due(db, Low())
+    assert marked(db) == [("buruk", (2,))]
+    assert card(db).explanation == "done"  # what it could not explain at once, it is not asked for
+
+
+@dataclass
+class Low(Detoxify):
+    """The built-in: little toxicity, and an insult for which no word speaks."""
+
+    name: str = "builtin"
+    version: str = "b1"
+
+    def score(self, texts: Sequence[str]) -> list[TextScore]:
+        return [TextScore({"toxicity": 0.06, "insult": 0.9}, "id") for _ in texts]

@@ -229,6 +229,10 @@ def test_another_built_in_artefact_is_tried_promoted_and_taken_back(
     other = BuiltinScorer(path).version
     added = run("scorers", "add", str(path))
     assert added.exit_code == 0, added.output
+    line = tmp_path / "in.jsonl"
+    line.write_text('{"id": 1, "text": "Terima kasih"}')
+    for spec in ("builtin@1", f"builtin@{other[:8]}"):
+        assert f'"scorer": "builtin/{other}"' in run("score", "--scorer", spec, str(line)).output
     assert run("scorers", "promote", "1").exit_code != 0  # nothing was measured: nobody has decided anything
     assert run("scorers", "shadow", "1").exit_code == 0
     take(db, settings, site, given("c1"))

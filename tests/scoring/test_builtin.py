@@ -308,3 +308,14 @@ def test_a_saved_model_reads_back_the_same(tmp_path: Path, scorer: BuiltinScorer
     again.model.save(tmp_path / "third.npz")
     assert path.read_bytes() == (tmp_path / "third.npz").read_bytes()
     assert again.score(["dasar goblok lu"]) == scorer.score(["dasar goblok lu"])
+
+
+def test_a_signal_below_what_is_explained_at_once_is_explained_when_it_is_asked_for() -> None:
+    scorer = BuiltinScorer()
+    text = "Penulis ini bodoh, tetapi artikelnya bagus"
+    (judged,) = scorer.score([text])
+    asked = scorer.explain(text, ["insult", "obscene"])
+    assert {span.kind for span in asked} == {"insult", "obscene"}
+    assert any("bodoh" in text[span.start : span.end] for span in asked if span.kind == "insult")
+    assert [span for span in asked if span.kind == "insult"] == [s for s in judged.spans if s.kind == "insult"]
+    assert scorer.explain("", ["insult"]) == scorer.explain(text, []) == ()

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from moderation.scoring import commands
+from moderation.scoring.builtin import BuiltinScorer
 from moderation.signals import SIGNALS
 
 
@@ -33,6 +34,26 @@ def test_lines_are_scored_in_their_order(cli: click.Group, runner: CliRunner) ->
     assert all(set(answer["signals"]) == set(SIGNALS) for answer in answers)
     assert answers[0]["scorer"].startswith("builtin/")
     assert answers[1]["signals"]["insult"] > 0.5 > answers[0]["signals"]["insult"]
+
+
+def test_a_version_of_the_scorer_can_be_named(cli: click.Group, runner: CliRunner) -> None:
+    line = json.dumps({"id": 1, "text": "dasar goblok lu"})
+    usual = runner.invoke(cli, ["score"], input=line).stdout
+    version = json.loads(usual)["scorer"].partition("/")[2]
+    for spec in (f"builtin@{version}", "builtin@package"):
+        assert runner.invoke(cli, ["score", "--scorer", spec], input=line).stdout == usual
+    unknown = runner.invoke(cli, ["score", "--scorer", "builtin@0123"], input=line)
+    assert unknown.exit_code != 0
+    assert unknown.stdout == ""
+    assert "builtin@0123" in str(unknown.exception or unknown.output)
+
+
+def test_no_words_are_looked_for_that_nobody_asked_for(
+    cli: click.Group, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(BuiltinScorer, "_explain", lambda *_: pytest.fail("spans cost as much as the score"))
+    result = runner.invoke(cli, ["score"], input=json.dumps({"id": 1, "text": "dasar goblok lu"}))
+    assert json.loads(result.stdout)["signals"]["insult"] > 0.5
 
 
 @pytest.mark.parametrize(
