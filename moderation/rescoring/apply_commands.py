@@ -21,6 +21,11 @@ from moderation.signals import SIGNALS
 Command = TypeVar("Command", bound=Callable[..., None])
 Step = Callable[[Session, RescoreRun, RescoreApply, By, datetime], RescoreApply | None]
 
+WRONG_MOVE = (
+    "{move} cannot be applied: WAS:WOULD is approve or reject, and another one of approve, hold, reject. "
+    "What is held waits for a person already."
+)
+
 as_json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 
 
@@ -143,12 +148,11 @@ def _chosen(moves: Sequence[str], signal: str | None, min_score: float) -> list[
     for move in moves:
         was, _, would = move.replace(">", ":").partition(":")
         given.append({"was": was, "would": would, "signal": signal, "min_score": min_score})
-    try:
-        return applying.movements(given)
-    except InvalidInput as error:
-        raise click.BadParameter(
-            f"{error.message} was is approve or reject, would another of approve, hold, reject.", param_hint="--move"
-        ) from None
+        try:
+            Movement.parse(given[-1])
+        except InvalidInput:
+            raise click.BadParameter(WRONG_MOVE.format(move=move), param_hint="--move") from None
+    return applying.movements(given)
 
 
 def _named(chosen: Sequence[Movement]) -> str:

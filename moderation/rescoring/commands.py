@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from moderation.archive import store as archive
 from moderation.db import utcnow
 from moderation.opening import opened
-from moderation.rescoring import bodies, report, runs, table_views
+from moderation.rescoring import bodies, report, runs, table_views, told_lines
 from moderation.rescoring.apply_commands import apply
 from moderation.rescoring.models import RescoreRun
 from moderation.rescoring.runs import By, Plan, Progress
@@ -147,21 +147,25 @@ def cancel(run_id: int) -> None:
 @click.argument("run_id", type=int)
 @as_json_option
 @click.option("--csv", "table", type=click.Path(dir_okay=False, path_type=Path), help="Write the figures as a table.")
-def show_report(run_id: int, as_json: bool, table: Path | None) -> None:
-    """What the new scores would change, as far as the run is."""
+@click.option(
+    "--samples", type=click.IntRange(0, report.SAMPLES), default=1, show_default=True, help="Comments of each movement."
+)
+def show_report(run_id: int, as_json: bool, table: Path | None, samples: int) -> None:
+    """What the new scores would change, as far as the run is, with the most surprising comments of each movement."""
     _, db = opened()
     with db.reading() as session:
-        told = report.of_run(session, runs.get(session, run_id))
+        run = runs.get(session, run_id)
+        told = report.of_run(session, run)
+        if table is None and not as_json:
+            shown = {pair: report.samples(session, run, *pair, limit=samples) for pair in told.movements}
+            click.echo(f"Run {run.id} ({run.state}), {runs.spec(run)}: {run.query or 'all'}")
+            for line in told_lines.of(told, shown):
+                click.echo(line)
     if table is not None:
         table.write_text(table_views.table(told), encoding="utf-8", newline="")
         click.echo(f"The report stands in {table}.", err=as_json)
     if as_json:
         click.echo(json.dumps(report.as_json(told), ensure_ascii=False))
-    elif table is None:
-        click.echo(f"{told.comments} comments compared, {told.moved} would move, {told.failed} failed")
-        for of, which, figure, value in report.csv_rows(told):
-            shown = "" if value is None else value
-            click.echo(f"{of:<10} {which:<20} {figure:<20} {shown}".rstrip())
 
 
 def _steer(run_id: int, deed: Deed) -> None:
@@ -184,8 +188,8 @@ def _show_plan(planned: Plan, as_json: bool) -> None:
     click.echo(f"{planned.total} comments match: {planned.query or 'all'}")
     click.echo(f"They would be scored with {planned.scorer}@{planned.version}{live}, and judged by {policy}.")
     for one in planned.sample:
-        text = " ".join(one.text.split())
-        click.echo(f"{one.comment_id:>10}  {one.status:<8}  {one.author[:20]:<20}  {text[:60]}")
+        who, text = told_lines.plain(one.author)[:20], told_lines.plain(one.text)[:60]
+        click.echo(f"{one.comment_id:>10}  {one.status:<8}  {who:<20}  {text}")
 
 
 def _show(run: RescoreRun, how: Progress) -> None:
