@@ -4,11 +4,11 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from bench import product
 from bench.product import Product
@@ -17,7 +17,7 @@ from moderation.accounts.models import Site
 from moderation.comments.intake import AuthorInput, CommentInput, StoryInput
 from moderation.comments.models import Comment
 from moderation.db import utcnow
-from moderation.rescoring.models import RescoreBatch, RescoreRun
+from moderation.rescoring.models import RescoreBatch, RescoreMove, RescoreRun
 from moderation.scoring.models import Score, Work
 from moderation.settings import load
 from tests.flow.helpers import FRIENDLY, SiteServer, eventually
@@ -76,5 +76,25 @@ def test_a_worker_that_is_killed_repeats_one_batch_at_most_and_live_comments_go_
         run = session.scalars(select(RescoreRun)).one()
         assert (run.state, run.scored, run.failed) == ("done", COMMENTS, 0)
         assert session.scalar(select(func.sum(RescoreBatch.scored))) == COMMENTS
+        judged = session.scalars(select(func.max(Comment.id))).all()  # the live one: it has been decided
     assert scored() == COMMENTS + 1  # and the live one
+    _applied_and_taken_back(installed, judged)
+    db.dispose()
+
+
+def _applied_and_taken_back(installed: Product, ids: Sequence[int]) -> None:
+    """The same worker does what is applied of a report: as if the run would hold these comments."""
+    db = installed.database()
+    move = {"run_id": 1, "revision": 1, "was": "approve", "would": "hold", "surprise": 0.0}
+    with db.transaction() as session:
+        session.execute(insert(RescoreMove), [{**move, "comment_id": number} for number in ids])
+
+    def states() -> set[str]:
+        with db.reading() as session:
+            return set(session.scalars(select(Comment.status).where(Comment.id.in_(ids))))
+
+    rescore(installed.env, "apply", "start", "1", "--move", "approve:hold")
+    eventually("the comments are queued again", lambda: states() == {"HELD"})
+    rescore(installed.env, "apply", "undo", "1")
+    eventually("the comments stand as before", lambda: states() == {"APPROVED"})
     db.dispose()
