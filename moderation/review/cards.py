@@ -207,7 +207,7 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
         policies=policies.live_of(session, site_ids),
         verdicts=verdicts,
         scores=stored,
-        explanations=explained.known(session, dict(keys), stored),
+        explanations=explained.known(session, dict(keys), stored, verdicts),
         decided=_decided(session, ids),
         parents={number: (names[number], texts[number]) for number in parent_ids if number in texts},
         records=people.records(session, author_ids, now),

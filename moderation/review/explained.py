@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from moderation.comments.models import Comment
 from moderation.composition import BUILTIN, Composition
 from moderation.policy import store as policies
+from moderation.policy.models import VerdictRow
 from moderation.review import evidence
 from moderation.scoring import explanations
 from moderation.scoring import store as scores
@@ -37,17 +38,26 @@ class OfCard:
 
 
 def known(
-    session: Session, revisions: Mapping[int, int], stored: Mapping[int, Sequence[StoredScore]]
+    session: Session,
+    revisions: Mapping[int, int],
+    stored: Mapping[int, Sequence[StoredScore]],
+    verdicts: Mapping[int, VerdictRow],
 ) -> Mapping[Key, Explained]:
-    """What there is for the scores of some comments; `revisions`: comment → revision. No statement where no score of
-    theirs is of a scorer that is asked."""
+    """What there is for the scores of some comments; `revisions` and `verdicts` by comment. No statement where no score
+    of theirs may have been asked for."""
+    low = {number for number, verdict in verdicts.items() if any(map(_low, verdict.reasons))}
     keys = [
         (comment_id, revisions[comment_id], item.scorer, item.version)
         for comment_id, items in stored.items()
         for item in items
-        if item.scorer in SCORERS
+        if item.scorer in SCORERS and (item.scorer != BUILTIN or comment_id in low)
     ]
     return explanations.of_scores(session, keys)
+
+
+def _low(reason: Mapping[str, Any]) -> bool:
+    """Whether a reason is a signal that the built-in would not have explained at once."""
+    return bool(reason.get("signal")) and not reason.get("spans") and (reason.get("value") or 0.0) < NOTABLE
 
 
 def of_card(
@@ -80,9 +90,9 @@ def ask(session: Session, comment: Comment, now: datetime) -> str:
     composition = evidence.speakers(session)
     for _, _, item in _unexplained(reasons, stored, composition):
         explanations.ask(session, _key(comment, item), now)
-    return of_card(
-        comment, reasons, stored, composition, known(session, {comment.id: comment.revision}, {comment.id: stored})
-    ).state
+    verdicts = {} if verdict is None else {comment.id: verdict}
+    there = known(session, {comment.id: comment.revision}, {comment.id: stored}, verdicts)
+    return of_card(comment, reasons, stored, composition, there).state
 
 
 def _unexplained(
@@ -96,8 +106,8 @@ def _unexplained(
         signal = reason.get("signal")
         if signal not in measured or reason.get("spans"):
             continue
-        value, item = measured[signal]
-        if item.scorer in SCORERS and not (item.scorer == BUILTIN and value >= NOTABLE):
+        _, item = measured[signal]
+        if item.scorer in SCORERS and (item.scorer != BUILTIN or _low(reason)):
             found.append((number, signal, item))
     return found
 

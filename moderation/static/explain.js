@@ -9,33 +9,33 @@ const MOST = 30;
 
 let timer;
 
-function show(card, html) {
-  $(".words", card)?.replaceChildren(fragment(html));
-  $("[data-explain]", card)?.remove();
+/** Say one thing in the form's place, as high as it was: what follows on the card are buttons that a hand may be on. */
+function say(form, what) {
+  form.style.minBlockSize ||= `${form.offsetHeight}px`;
+  $("button", form).hidden = true;
+  for (const name of ["due", "done", "none"]) $(`[data-${name}]`, form).hidden = name !== what;
+  if (what !== "due") form.removeAttribute("data-explain"); // nobody asks again
 }
 
-function over(form) {
-  $("[data-due]", form).hidden = true;
-  $("[data-none]", form).hidden = false;
+function show(card, form, html) {
+  $(".words", card)?.replaceChildren(fragment(html));
+  say(form, "done");
 }
 
 async function ask(card, round = 0) {
   const form = $("[data-explain]", card);
   if (!form || card !== current() || card.matches(".is-gone")) return;
-  const button = $("button", form);
   const { ok, body } = await post(form, formData(form));
   if (!form.isConnected) return;
-  if (ok && body.state === "done") show(card, body.html);
+  if (ok && body.state === "done") show(card, form, body.html);
   else if (ok && body.state === "due" && round < MOST) {
-    $("[data-due]", form).hidden = false;
-    button.hidden = true;
+    say(form, "due");
     timer = setTimeout(() => ask(card, round + 1), AGAIN_MS);
   } else if (ok && body.state !== "due") {
-    button.hidden = true;
-    over(form);
+    say(form, "none");
   } else {
     $("[data-due]", form).hidden = true;
-    button.hidden = false; // ask again by hand
+    $("button", form).hidden = false; // ask again by hand
   }
 }
 

@@ -6,7 +6,12 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
+from moderation.db import utcnow
+from moderation.scoring import explanations, store
+from moderation.scoring.scorer import TextScore
+from moderation.scoring.store import NewScore
 from tests.integration.helpers import BAD
+from tests.integration.test_explanations import Detoxify
 
 from .axe import source, violations
 from .desk import Desk, House, opened, seated
@@ -471,3 +476,23 @@ def test_axe_finds_nothing(desk: Desk, language: str, scheme: str, tmp_path_fact
         page.goto(desk.house.base + path)
         found += [f"{path} {line}" for line in violations(page, axe)]
     assert found == []
+
+
+def test_the_words_behind_a_score_are_marked_when_the_card_is_lit_and_nothing_on_it_moves(desk: Desk) -> None:
+    first, second = desk.held(["satu", "dua"])
+    scorer = Detoxify()
+    with desk.house.db.transaction() as session:
+        for number in (first, second):
+            said = TextScore({"toxicity": 0.99, "insult": 0.97}, "id")
+            store.put(session, "detoxify", scorer.version, [NewScore(number, 1, said)], utcnow())
+    page = desk.window()
+    card = page.locator(f"#c-{first}")
+    button = card.get_by_role("button", name="Approve")
+    before = button.bounding_box()
+    expect(card.get_by_text("Looking for the words behind the score…")).to_be_visible()
+    assert explanations.explain_due(desk.house.db, scorer)
+    expect(card.locator("mark.signal")).to_have_text("buruk")
+    expect(card.get_by_text("The words behind the score are marked.")).to_be_visible()
+    assert button.bounding_box() == before
+    expect(page.locator(f"#c-{second} mark.signal")).to_have_count(0)
+    assert not explanations.explain_due(desk.house.db, scorer), "nobody has looked at the second card"

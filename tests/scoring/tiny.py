@@ -30,9 +30,16 @@ WORDS = [
 
 
 def make(
-    folder: Path, *, window: int = 32, drop: str = "", flat: bool = False, extra: dict[str, Any] | None = None
+    folder: Path,
+    *,
+    window: int = 32,
+    drop: str = "",
+    flat: bool = False,
+    steep: float = 1.0,
+    extra: dict[str, Any] | None = None,
 ) -> Path:
-    """A BERT of one layer with a vocabulary of a few words. The tensors whose name contains `drop` are left out."""
+    """A BERT of one layer with a vocabulary of a few words. The tensors whose name contains `drop` are left out. The
+    more `steep`, the more a single word moves a score."""
     import torch
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
 
@@ -55,6 +62,7 @@ def make(
     with torch.no_grad():
         for tensor in model.parameters():
             tensor.mul_(4.0)  # so that texts differ by more than rounding
+        model.classifier.weight.mul_(steep)
         if flat:
             model.classifier.weight.zero_()
     state = {name: value for name, value in model.state_dict().items() if not drop or drop not in name}
