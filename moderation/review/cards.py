@@ -15,7 +15,7 @@ from moderation.comments.status import HELD
 from moderation.composition import Composition
 from moderation.db import utcnow
 from moderation.policy import store as policies
-from moderation.policy.document import Policy
+from moderation.policy.document import NOTE, Policy
 from moderation.policy.models import VerdictRow
 from moderation.review import campaigns, claims, escalations, evidence, explained, notes, people, priority
 from moderation.review.campaigns import Alike
@@ -54,6 +54,8 @@ class CardReason:
     weight: float
     before: float | None = None
     """Of what a rescoring put before people again: the score that it had."""
+    note: bool = False
+    """Only shown: it speaks against nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,6 +234,7 @@ def _card(comment: Comment, around: _Around) -> Card:
         CardReason(
             *(n, r["code"], r.get("signal"), r.get("value"), r.get("detail", ""), r.get("weight", 0.0)),
             before=r.get("before"),
+            note=r.get("action") == NOTE,
         )
         for n, r in enumerate(reasons, 1)
     ]

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from moderation.comments.models import Comment
 from moderation.composition import BUILTIN, USUAL, Composition
 from moderation.policy import store as policies
+from moderation.policy.document import NOTE
 from moderation.policy.models import VerdictRow
 from moderation.scoring import store as scores
 from moderation.scoring.store import StoredScore
@@ -59,9 +60,9 @@ def language(stored: Sequence[StoredScore]) -> str | None:
 
 
 def gather(verdict: VerdictRow | None, stored: Sequence[StoredScore], composition: Composition = USUAL) -> Evidence:
-    """Evidence from a verdict and the scores of the same revision."""
+    """Evidence from a verdict and the scores of the same revision; what is only noted is for moderators."""
     return Evidence(
-        reasons=verdict.reasons if verdict is not None else (),
+        reasons=[one for one in verdict.reasons if one.get("action") != NOTE] if verdict is not None else (),
         scores={signal: round(value, 4) for signal, (value, _) in effective(stored, composition).items()},
         scorers=[f"{item.scorer}@{item.version}" for item in stored],
         policy_version=verdict.policy_version if verdict is not None else None,

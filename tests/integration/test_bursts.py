@@ -14,7 +14,8 @@ from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.policy import store as policies
 from moderation.policy.models import VerdictRow
-from moderation.review import bursts
+from moderation.review import bursts, cards
+from moderation.review import evidence as told
 from moderation.scoring import evidence, normalise
 from moderation.scoring.scorer import TextScore
 from moderation.settings import Settings
@@ -211,3 +212,17 @@ def _fill(db: Database, site: Site, now: datetime, count: int) -> None:
             ],
         )
         session.execute(sa.text("ANALYZE comment"))
+
+
+def test_what_is_only_noted_is_shown_to_moderators_and_not_told_to_the_site(
+    db: Database, settings: Settings, site: Site
+) -> None:
+    take(db, settings, site, given("c0", "Info lomba: WA 0812-3456-7890", author=somebody(1)))
+    judge_all(db, settings, Reader())
+    with db.reading() as session:
+        comment = session.scalars(sa.select(Comment)).one()
+        (card,) = cards.build(session, [comment])
+        assert comment.status == "APPROVED"
+        assert [(one.code, one.note, one.detail) for one in card.reasons] == [("phone", True, "+6281234567890")]
+        assert [(part.text, part.kinds) for part in card.text_parts if part.numbers] == [("0812-3456-7890", ("phone",))]
+        assert told.of_comment(session, comment).reasons == []
