@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from werkzeug.serving import make_server
 
-from docs import screenshot_data
+from docs import screenshot_data, screenshot_policies
 from docs.screenshot_data import EMAIL, PASSWORD, Made
+from docs.screenshot_policies import MadePolicies
 from moderation import bootstrap
 from moderation.app import create_app
 from moderation.db import Database
@@ -36,8 +37,10 @@ from moderation.settings import load
 ROOT = Path(__file__).parent.parent
 COLOURS = 32
 """Of one picture: enough for letters with soft edges on a few grounds."""
-TALLEST = {1280: 1300, 320: 1600}
+TALLEST = {1280: 1200, 320: 1300}
 """Width of a window → the greatest height of its picture, both in pixels."""
+LOWEST = 760
+"""The least height of a picture, in pixels: what the wide pages have at their side is as high."""
 
 
 class Nowhere:
@@ -57,8 +60,9 @@ class Shot:
     signed_in: bool = True
 
 
-def shots(made: Made) -> Mapping[str, Shot]:
+def shots(made: Made, policies: MadePolicies) -> Mapping[str, Shot]:
     """Name → page, in the order of the list."""
+    site, run = made.site, policies.run
     return {
         "queue": Shot("/queue", "The queue"),
         "queue-reasons": Shot("/queue", "Rejecting: the reasons", lambda page: page.keyboard.press("d")),
@@ -81,12 +85,23 @@ def shots(made: Made) -> Mapping[str, Shot]:
         "bulk-job": Shot(f"/queue/bulk/{made.job}", "A bulk job"),
         "second-looks": Shot("/queue/second-looks", "A second look"),
         "statistics": Shot("/statistics", "Statistics"),
+        "policies": Shot("/policies", "Policies"),
+        "policy": Shot(f"/policies/{site}", "A site's policy"),
+        "policy-draft": Shot(f"/policies/drafts/{policies.draft}", "A draft, and what it would have done"),
+        "policy-publish": Shot(f"/policies/drafts/{policies.draft}/publish", "Before a draft is published"),
+        "policy-diff": Shot(f"/policies/{site}/diff?old=0&new=1", "What differs between two versions"),
+        "policy-advice": Shot(f"/policies/{site}/advice", "Advice on the marks"),
+        "rescores": Shot(f"/rescores?site={site}&q=after:7d&scorer=builtin&policy=", "Before a rescore run"),
+        "rescore": Shot(f"/rescores/{run}", "A rescore run's report"),
+        "rescore-movement": Shot(f"/rescores/{run}/movement?was=approve&would=hold", "What would be held now"),
+        "rescore-preview": Shot(f"/rescores/{run}/apply?move=approve%3Ehold", "Before a report is applied"),
+        "rescore-job": Shot(f"/rescores/{run}/apply/{policies.applied}", "A report being applied"),
         "account": Shot("/account", "My account"),
         "tokens": Shot("/account/tokens", "Personal tokens"),
         "sites": Shot("/sites", "Sites"),
-        "site": Shot(f"/sites/{made.site}", "A site's settings"),
+        "site": Shot(f"/sites/{site}", "A site's settings"),
         "site-new": Shot("/sites/new", "A new site"),
-        "connect": Shot(f"/sites/{made.site}/connect", "Connecting a site"),
+        "connect": Shot(f"/sites/{site}/connect", "Connecting a site"),
         "deliveries": Shot("/deliveries", "Deliveries"),
         "delivery": Shot(f"/deliveries/{made.delivery}", "A delivery"),
         "login": Shot("/login", "Signing in", signed_in=False),
@@ -125,22 +140,23 @@ def main() -> None:
         db = Database(settings.database, info={"sender": Nowhere()})
         bootstrap.prepare(db, settings)
         made = screenshot_data.fill(db, settings)
+        policies = screenshot_policies.fill(db, settings, made.site, made.me)
         server = make_server("127.0.0.1", 0, create_app(settings, sender=Nowhere()), threaded=True)
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:
-            look(f"http://127.0.0.1:{server.server_port}", made, options.folder, options.only)
+            look(f"http://127.0.0.1:{server.server_port}", made, policies, options.folder, options.only)
         finally:
             server.shutdown()
             thread.join()
             db.dispose()
 
 
-def look(base: str, made: Made, folder: Path, only: list[str]) -> None:
+def look(base: str, made: Made, policies: MadePolicies, folder: Path, only: list[str]) -> None:
     """Take the pictures."""
     (folder / "screens").mkdir(parents=True, exist_ok=True)
     (folder / "images").mkdir(exist_ok=True)
-    wanted = {name: shot for name, shot in shots(made).items() if not only or name in only}
+    wanted = {name: shot for name, shot in shots(made, policies).items() if not only or name in only}
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"),
@@ -148,42 +164,47 @@ def look(base: str, made: Made, folder: Path, only: list[str]) -> None:
         )
         blank = browser.new_page()
         for width, scheme in itertools.product(TALLEST, ("light", "dark")):
-            for name, shot in wanted.items():
-                page = _open(browser, base, made, shot, width, scheme)
-                kind = "wide" if width > 320 else "320"
-                picture = packed(blank, _picture(page, TALLEST[width]))
-                (folder / "screens" / f"{name}-{kind}-{scheme}.png").write_bytes(picture)
-                if (width, scheme) == (1280, "light") and name in ("queue", "demo"):
-                    (folder / "images" / f"{name}.png").write_bytes(packed(blank, _picture(page, 1200)))
-                page.context.close()
+            kind = "wide" if width > 320 else "320"
+            for signed_in in (True, False):
+                context = _context(browser, base, made.session if signed_in else "", width, scheme)
+                for name, shot in wanted.items():
+                    if shot.signed_in == signed_in:
+                        picture = packed(blank, _picture(context, base, shot, width))
+                        (folder / "screens" / f"{name}-{kind}-{scheme}.png").write_bytes(picture)
+                        if (kind, scheme) == ("wide", "light") and name in ("queue", "demo"):
+                            (folder / "images" / f"{name}.png").write_bytes(picture)
+                context.close()
         browser.close()
     if not only:
         write_list(folder / "screens.md", wanted)
 
 
-def _open(browser: Browser, base: str, made: Made, shot: Shot, width: int, scheme: str) -> Page:
+def _context(browser: Browser, base: str, session: str, width: int, scheme: str) -> BrowserContext:
     indonesian = (width > 320) == (scheme == "light")
     context = browser.new_context(
-        viewport={"width": width, "height": 900},
+        viewport={"width": width, "height": LOWEST},
         locale="id-ID" if indonesian else "en-GB",
         color_scheme="light" if scheme == "light" else "dark",
         reduced_motion="reduce",
     )
-    if shot.signed_in:
-        context.add_cookies([{"name": "session", "value": made.session, "url": base}])
+    if session:
+        context.add_cookies([{"name": "session", "value": session, "url": base}])
+    return context
+
+
+def _picture(context: BrowserContext, base: str, shot: Shot, width: int) -> bytes:
+    """What the window shows, as high as the page where that is not too high: what sticks to an edge sticks there."""
     page = context.new_page()
     answer = page.goto(base + shot.path)
-    if answer is None or answer.status >= 500:
+    if answer is None or answer.status >= 500 or answer.status == 404:
         raise SystemExit(f"{shot.path} cannot be shown")
+    height = min(TALLEST[width], int(page.evaluate("document.documentElement.scrollHeight")))
+    page.set_viewport_size({"width": width, "height": height})
     shot.before(page)
-    return page
-
-
-def _picture(page: Page, tallest: int) -> bytes:
-    page.wait_for_timeout(150)  # what a key opened is there, and the page has settled
-    height = min(tallest, int(page.evaluate("document.documentElement.scrollHeight")))
-    width = int(page.evaluate("innerWidth"))
-    return page.screenshot(full_page=True, clip={"x": 0, "y": 0, "width": width, "height": height})
+    page.wait_for_timeout(100)  # what a key opened is there, and the page has settled
+    picture = page.screenshot()
+    page.close()
+    return picture
 
 
 _PIXELS = """async source => {

@@ -110,6 +110,7 @@ class Made:
     delivery: int
     story: int
     site: int
+    me: int
 
 
 class Newsroom:
@@ -298,4 +299,4 @@ def _today(room: Newsroom, site: Site, people: Sequence[int]) -> Made:
     pace = bulk_work.Pace()
     while bulk_work.work_due(room.db, pace).decided:
         pass
-    return Made(token, harsh, escalated, author, campaign, job, delivery, story, site.id)
+    return Made(token, harsh, escalated, author, campaign, job, delivery, story, site.id, rani)
