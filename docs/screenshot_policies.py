@@ -15,6 +15,7 @@ from moderation.rescoring.applying import Movement
 from moderation.rescoring.batches import Worker
 from moderation.rescoring.runs import By
 from moderation.settings import Settings
+from moderation.signals import SIGNALS
 
 BANDS: Mapping[str, Any] = DEFAULT_DOCUMENT["bands"]
 SECOND = {**DEFAULT_DOCUMENT, "max_links": 3, "blocked_domains": ["contoh-99.example"]}
@@ -54,7 +55,9 @@ def fill(db: Database, settings: Settings, site_id: int, moderator_id: int) -> M
         pass
     with db.transaction() as session:
         run = runs.get(session, run_id, lock=True)
-        job_id = applying.start(session, run, [Movement("approve", "hold", min_score=0.05)], me, utcnow()).id
+        parts = [[Movement("approve", "hold", signal)] for signal in SIGNALS]
+        part = next(one for one in parts if applying.preview(session, run, one).queued)
+        job_id = applying.start(session, run, part, me, utcnow()).id
     pace = apply_work.Pace()
     while apply_work.work_due(db, pace).more:
         pass
