@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,8 +14,9 @@ from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.policy import store as policies
 from moderation.policy.models import VerdictRow
-from moderation.review import bursts, cards
+from moderation.review import bursts, cards, searching
 from moderation.review import evidence as told
+from moderation.review.filters import parse
 from moderation.scoring import evidence, normalise
 from moderation.scoring.scorer import TextScore
 from moderation.settings import Settings
@@ -226,3 +227,4 @@ def test_what_is_only_noted_is_shown_to_moderators_and_not_told_to_the_site(
         assert [(one.code, one.note, one.detail) for one in card.reasons] == [("phone", True, "+6281234567890")]
         assert [(part.text, part.kinds) for part in card.text_parts if part.numbers] == [("0812-3456-7890", ("phone",))]
         assert told.of_comment(session, comment).reasons == []
+        assert searching.page(session, [site.id], parse("reason:phone", now=utcnow(), tz=UTC)).count == 1
