@@ -34,6 +34,7 @@ def test_a_senior_drafts_looks_and_publishes(app: Flask, db: Database, settings:
         **{"name": "longgar", "mode": "auto", "max_links": "4", "last": "50000", "seen": field(page, "seen")},
         **{"hold.builtin.toxicity": "0,995", "hold.builtin.insult": "", "words.0": "terima kasih\n"},
         **{"words_name.0": "sopan", "words_action.0": "hold", "blocked_authors": "email:a@b.example"},
+        **{"burst_author": "12", "burst_site": "0"},
     }
     assert rani.post(path, "text/html", **form).status_code == 303
     page = rani.get(path).text
@@ -43,12 +44,16 @@ def test_a_senior_drafts_looks_and_publishes(app: Flask, db: Database, settings:
         (draft,) = drafts.of_site(session, site.id)
         assert draft.document["bands"]["builtin"]["toxicity"] == {"hold": 0.995}
         assert "insult" not in draft.document["bands"]["builtin"]
+        kept = [draft.document[name] for name in ("burst_author", "burst_network", "burst_site")]
+        assert kept == [12, 30, 0], "a field that the form does not send stays"
         assert draft.document["blocked_authors"][0].startswith("email_hash:")
     again = rani.post(path, "text/html", **form)
     assert again.status_code == 409, "the form was open while the draft changed"
     wrong = rani.post(path, "text/html", **{**form, "seen": field(page, "seen"), "hold.builtin.spam": "3"})
     assert wrong.status_code == 422
     assert "bands.builtin.spam.hold" in wrong.text
+    wrong = rani.post(f"{path}?lang=en", "text/html", **{**form, "seen": field(page, "seen"), "burst_network": "1"})
+    assert "burst_network must be 0 (off) or at least 2: every comment is one." in wrong.text
     asked = rani.get(f"{path}/publish").text
     told = {"seen": field(asked, "seen"), "seen_live": field(asked, "seen_live")}
     biasa = log_in(app, "biasa@contoh.example")
