@@ -8,7 +8,7 @@ from moderation.comments.schemas import Strict
 from moderation.policy.document import APPROVE, REJECT
 from moderation.rescoring.applying import HELD, LEFT, MOST_CHOSEN, RESTORED
 from moderation.rescoring.diff import ACTIONS
-from moderation.review.api_schemas import Truth
+from moderation.review.api_given_schemas import Truth
 from moderation.review.bulk import TRANSITIONS
 from moderation.signals import SIGNALS
 

@@ -5,7 +5,7 @@ from marshmallow import Schema, fields, validate
 from moderation.comments.schemas import Strict
 from moderation.rescoring import report, runs
 from moderation.rescoring.diff import ACTIONS
-from moderation.review.api_schemas import Number, Truth
+from moderation.review.api_given_schemas import Number, Truth
 from moderation.review.bulk import TRANSITIONS
 from moderation.review.filters import MAX_LENGTH
 

@@ -14,6 +14,7 @@ from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput
 from moderation.review import api_bodies, bulk, campaigns
+from moderation.review import api_given_schemas as asked
 from moderation.review import api_schemas as shapes
 from moderation.review.api_views import (
     ERRORS,
@@ -34,8 +35,8 @@ groups_api = Blueprint("groups_api", __name__, url_prefix="/api/v1")
 
 BULK, GROUPS = "bulk jobs", "groups"
 
-PREVIEW, NEW_JOB = shapes.BulkQuerySchema(), shapes.NewJobSchema()
-DECIDE, UNDO, ORDER = shapes.DecideGroupSchema(), shapes.UndoGroupSchema(), shapes.OrderNewcomersSchema()
+PREVIEW, NEW_JOB = asked.BulkQuerySchema(), asked.NewJobSchema()
+DECIDE, UNDO, ORDER = asked.DecideGroupSchema(), asked.UndoGroupSchema(), asked.OrderNewcomersSchema()
 
 NOT_NOW: tuple[str, Any] = ("The job is not in a state for that; the details say in which (`what`).", ErrorSchema)
 OUTCOMES = (bulk.DECIDED, bulk.CONFLICT, bulk.SAME)
@@ -52,7 +53,7 @@ Step = Callable[[Session, BulkJob, Moderator, datetime], BulkJob | None]
     summary="What a bulk job would meet, without doing anything",
     tag=BULK,
     security="token",
-    body=shapes.BulkQuerySchema,
+    body=asked.BulkQuerySchema,
     answers={200: ("Counts and a sample.", shapes.PreviewSchema), 404: NOT_THERE, **ERRORS},
 )
 def preview() -> Response:
@@ -80,7 +81,7 @@ def preview() -> Response:
     summary="Start a bulk job",
     tag=BULK,
     security="token",
-    body=shapes.NewJobSchema,
+    body=asked.NewJobSchema,
     answers={
         202: ("Begun; the same job asked for twice is one.", shapes.WholeJobSchema),
         404: NOT_THERE,
@@ -143,7 +144,7 @@ def job_now(job_id: str) -> Response:
     summary="What became of each comment of a bulk job",
     tag=BULK,
     security="token",
-    query=shapes.ItemsQuery,
+    query=asked.ItemsQuery,
     answers={200: ("Fifty of one outcome at most.", shapes.JobItemsSchema), 404: NOT_THERE, **READ_ERRORS},
 )
 def items(job_id: str) -> Response:
@@ -257,7 +258,7 @@ def floods() -> Response:
     summary="One group: what waits of it, and what differs",
     tag=GROUPS,
     security="token",
-    query=shapes.AfterQuery,
+    query=asked.AfterQuery,
     answers={200: ("Oldest first.", shapes.GroupSchema), 404: NOT_THERE, **READ_ERRORS},
 )
 def group(kind: str, value: str) -> Response:
@@ -273,7 +274,7 @@ def group(kind: str, value: str) -> Response:
     summary="Decide what waits of a group",
     tag=GROUPS,
     security="token",
-    body=shapes.DecideGroupSchema,
+    body=asked.DecideGroupSchema,
     answers={200: ("At most 500 at once.", shapes.GroupDecidedSchema), 404: NOT_THERE, **ERRORS},
 )
 def decide_group(kind: str, value: str) -> Response:
@@ -306,7 +307,7 @@ def decide_group(kind: str, value: str) -> Response:
     summary="Take back what I decided together",
     tag=GROUPS,
     security="token",
-    body=shapes.UndoGroupSchema,
+    body=asked.UndoGroupSchema,
     answers={200: ("What somebody has decided since stays.", shapes.GroupDecidedSchema), **ERRORS},
 )
 def undo_group() -> Response:
@@ -323,7 +324,7 @@ def undo_group() -> Response:
     summary="Have newcomers of a campaign held or rejected for some hours",
     tag=GROUPS,
     security="token",
-    body=shapes.OrderNewcomersSchema,
+    body=asked.OrderNewcomersSchema,
     answers={200: ("In force; it takes the place of an older one.", shapes.GroupOrderSchema), 404: NOT_THERE, **ERRORS},
 )
 def order_newcomers(campaign_id: str) -> Response:

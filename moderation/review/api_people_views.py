@@ -12,6 +12,8 @@ from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
 from moderation.errors import InvalidInput, NotFound
 from moderation.review import api_bodies, cards, notes, people, queue, second_looks, statistics
+from moderation.review import api_given_schemas as asked
+from moderation.review import api_people_schemas as whose
 from moderation.review import api_schemas as shapes
 from moderation.review.api_views import (
     ERRORS,
@@ -32,7 +34,7 @@ people_api = Blueprint("people_api", __name__, url_prefix="/api/v1")
 
 AUTHORS, STORIES, LOOKS, STATISTICS = "authors", "articles", "second looks", "statistics"
 
-STANDING, STORY_ORDERS, LOOK = shapes.StandingSchema(), shapes.StoryOrdersSchema(), shapes.LookAgainSchema()
+STANDING, STORY_ORDERS, LOOK = asked.StandingSchema(), asked.StoryOrdersSchema(), asked.LookAgainSchema()
 
 KNOWN_BY = {"x": "id", "e": "email", "n": "name"}
 """First letter of an author's identity → what it is."""
@@ -49,8 +51,12 @@ NO_AUTHOR, NO_STORY, NO_LOOK = "There is no such author.", "There is no such art
     summary="An author: record, orders, notes, and everything they wrote",
     tag=AUTHORS,
     security="token",
-    query=shapes.AfterQuery,
-    answers={200: ("Twenty comments at most, newest first.", shapes.AuthorPageSchema), 404: NOT_THERE, **READ_ERRORS},
+    query=asked.AfterQuery,
+    answers={
+        200: ("Twenty comments at most, newest first.", whose.AuthorPageSchema),
+        404: NOT_THERE,
+        **READ_ERRORS,
+    },
 )
 def author_now(author_id: str) -> Response:
     """As the author's page shows it."""
@@ -77,8 +83,8 @@ def author_now(author_id: str) -> Response:
     summary="Ban, hold or trust an author, or take such an order back; for seniors",
     tag=AUTHORS,
     security="token",
-    body=shapes.StandingSchema,
-    answers={200: ("It counts from the next comment on.", shapes.StandingNowSchema), 404: NOT_THERE, **ERRORS},
+    body=asked.StandingSchema,
+    answers={200: ("It counts from the next comment on.", whose.StandingNowSchema), 404: NOT_THERE, **ERRORS},
 )
 def set_standing(author_id: str) -> Response:
     """What was decided before stays as it is."""
@@ -111,7 +117,7 @@ def author_notes(author_id: str) -> Response:
     summary="Leave a note on an author",
     tag=AUTHORS,
     security="token",
-    body=shapes.NoteTextSchema,
+    body=asked.NoteTextSchema,
     answers={201: ("All their notes, newest first.", shapes.NoteListSchema), 404: NOT_THERE, **ERRORS},
 )
 def note_author(author_id: str) -> Response:
@@ -129,8 +135,12 @@ def note_author(author_id: str) -> Response:
     summary="An article: orders, notes, and everything under it",
     tag=STORIES,
     security="token",
-    query=shapes.AfterQuery,
-    answers={200: ("Twenty comments at most, newest first.", shapes.StoryPageSchema), 404: NOT_THERE, **READ_ERRORS},
+    query=asked.AfterQuery,
+    answers={
+        200: ("Twenty comments at most, newest first.", whose.StoryPageSchema),
+        404: NOT_THERE,
+        **READ_ERRORS,
+    },
 )
 def story_now(story_id: str) -> Response:
     """As the article's page shows it."""
@@ -163,8 +173,12 @@ def story_now(story_id: str) -> Response:
     summary="Close an article or open it again; have every comment held, or leave it to the policy",
     tag=STORIES,
     security="token",
-    body=shapes.StoryOrdersSchema,
-    answers={200: ("It counts from the next comment on.", shapes.StoryOrdersNowSchema), 404: NOT_THERE, **ERRORS},
+    body=asked.StoryOrdersSchema,
+    answers={
+        200: ("It counts from the next comment on.", whose.StoryOrdersNowSchema),
+        404: NOT_THERE,
+        **ERRORS,
+    },
 )
 def order_story(story_id: str) -> Response:
     """What is not named stays."""
@@ -200,7 +214,7 @@ def story_notes(story_id: str) -> Response:
     summary="Leave a note on an article",
     tag=STORIES,
     security="token",
-    body=shapes.NoteTextSchema,
+    body=asked.NoteTextSchema,
     answers={201: ("All its notes, newest first.", shapes.NoteListSchema), 404: NOT_THERE, **ERRORS},
 )
 def note_story(story_id: str) -> Response:
@@ -218,8 +232,8 @@ def note_story(story_id: str) -> Response:
     summary="A decision of somebody else, to be judged without knowing it",
     tag=LOOKS,
     security="token",
-    query=shapes.AfterQuery,
-    answers={200: ("The next one; with `after` the next behind it.", shapes.NextLookSchema), **READ_ERRORS},
+    query=asked.AfterQuery,
+    answers={200: ("The next one; with `after` the next behind it.", whose.NextLookSchema), **READ_ERRORS},
 )
 def next_look() -> Response:
     """The comment, and nothing of how it was decided."""
@@ -238,9 +252,9 @@ def next_look() -> Response:
     summary="Say what I would decide",
     tag=LOOKS,
     security="token",
-    body=shapes.LookAgainSchema,
+    body=asked.LookAgainSchema,
     answers={
-        200: ("What the first person had decided.", shapes.LookedSchema),
+        200: ("What the first person had decided.", whose.LookedSchema),
         404: NOT_THERE,
         409: ("Somebody was first, or the decision does not stand any more.", ErrorSchema),
         **ERRORS,
@@ -275,14 +289,14 @@ def look_again(look_id: str) -> Response:
     summary="Volume, decisions, waiting times, the machine's share and errors",
     tag=STATISTICS,
     security="token",
-    query=shapes.StatisticsQuery,
-    answers={200: ("By day or hour, and of all.", shapes.StatisticsSchema), 404: NOT_THERE, **READ_ERRORS},
+    query=asked.StatisticsQuery,
+    answers={200: ("By day or hour, and of all.", whose.StatisticsSchema), 404: NOT_THERE, **READ_ERRORS},
 )
 def figures() -> Response:
     """Days are those of my oldest site's zone."""
-    days, by, now = web.query_int("days", 7, 1, shapes.MAX_DAYS), request.args.get("by", "day"), utcnow()
-    if by not in ("hour", "day") or (by == "hour" and days > shapes.HOURLY_DAYS):
-        raise InvalidInput(f"by must be day, or hour for at most {shapes.HOURLY_DAYS} days.", field="by")
+    days, by, now = web.query_int("days", 7, 1, asked.MAX_DAYS), request.args.get("by", "day"), utcnow()
+    if by not in ("hour", "day") or (by == "hour" and days > asked.HOURLY_DAYS):
+        raise InvalidInput(f"by must be day, or hour for at most {asked.HOURLY_DAYS} days.", field="by")
     site_ids = chosen_sites(request.args.get("site"))
     with web.database().reading() as session:
         slots = statistics.axis(by, days, now, zone(session))

@@ -36,6 +36,8 @@ from moderation.review import (
     saved_views,
     searching,
 )
+from moderation.review import api_card_schemas as carded
+from moderation.review import api_given_schemas as asked
 from moderation.review import api_schemas as shapes
 from moderation.review.campaigns import Decided
 from moderation.review.decisions import Decider
@@ -65,9 +67,9 @@ LATE: tuple[str, Any] = (
     ErrorSchema,
 )
 
-DECIDE, DECIDE_MANY, UNDO = shapes.DecideSchema(), shapes.DecideManySchema(), shapes.UndoSchema()
-CLAIM, QUESTION, ANSWER = shapes.TakeClaimSchema(), shapes.QuestionSchema(), shapes.AnswerTextSchema()
-NOTE, VIEW = shapes.NoteTextSchema(), shapes.NewViewSchema()
+DECIDE, DECIDE_MANY, UNDO = asked.DecideSchema(), asked.DecideManySchema(), asked.UndoSchema()
+CLAIM, QUESTION, ANSWER = asked.TakeClaimSchema(), asked.QuestionSchema(), asked.AnswerTextSchema()
+NOTE, VIEW = asked.NoteTextSchema(), asked.NewViewSchema()
 
 
 # --- what all of these doors need ---
@@ -167,7 +169,7 @@ def leave_note(kind: str, subject_id: int, site_of: Callable[[Session], int]) ->
     summary="Whose token it is, and the sites that it opens",
     tag=TAG,
     security="token",
-    answers={200: ("Name, role, sites.", shapes.MeSchema), **READ_ERRORS},
+    answers={200: ("Name, role, sites.", carded.MeSchema), **READ_ERRORS},
 )
 def who_am_i() -> Response:
     """The moderator and their sites."""
@@ -193,8 +195,8 @@ def who_am_i() -> Response:
     summary="A page of the queue",
     tag=TAG,
     security="token",
-    query=shapes.QueueQuery,
-    answers={200: ("Twenty cards at most.", shapes.CardListSchema), 404: NOT_THERE, **READ_ERRORS},
+    query=asked.QueueQuery,
+    answers={200: ("Twenty cards at most.", carded.CardListSchema), 404: NOT_THERE, **READ_ERRORS},
 )
 def listed() -> Response:
     """A page of a tab, in one of its orders."""
@@ -213,8 +215,8 @@ def listed() -> Response:
     summary="How many comments stand under each tab, and what has come since",
     tag=TAG,
     security="token",
-    query=shapes.CountsSinceQuery,
-    answers={200: ("Exact counts.", shapes.TabCountsSchema), 404: NOT_THERE, **READ_ERRORS},
+    query=asked.CountsSinceQuery,
+    answers={200: ("Exact counts.", carded.TabCountsSchema), 404: NOT_THERE, **READ_ERRORS},
 )
 def counts() -> Response:
     """The counts of the tabs; with `since`, how many came under `tab`."""
@@ -237,7 +239,7 @@ def counts() -> Response:
     summary="Search comments",
     tag=TAG,
     security="token",
-    query=shapes.SearchQuery,
+    query=asked.SearchQuery,
     answers={200: ("Twenty cards at most, newest first.", shapes.FoundSchema), 404: NOT_THERE, **READ_ERRORS},
 )
 def search() -> Response:
@@ -267,7 +269,11 @@ def search() -> Response:
     summary="One comment with all that happened to it",
     tag=TAG,
     security="token",
-    answers={200: ("Its card, history, texts, reports.", shapes.WholeCommentSchema), 404: NOT_THERE, **READ_ERRORS},
+    answers={
+        200: ("Its card, history, texts, reports.", carded.WholeCommentSchema),
+        404: NOT_THERE,
+        **READ_ERRORS,
+    },
 )
 def show(comment_id: str) -> Response:
     """The card of a comment, whatever its status, and its whole history."""
@@ -315,7 +321,7 @@ def show(comment_id: str) -> Response:
     summary="Claim a comment, or make the claim last longer",
     tag=TAG,
     security="token",
-    body=shapes.TakeClaimSchema,
+    body=asked.TakeClaimSchema,
     answers={200: ("Mine for five minutes.", shapes.ClaimedSchema), 404: NOT_THERE, 409: LATE, **ERRORS},
 )
 def claim(comment_id: str) -> Response:
@@ -351,7 +357,7 @@ def release(comment_id: str) -> Response:
     summary="Decide on a comment as it was read",
     tag=TAG,
     security="token",
-    body=shapes.DecideSchema,
+    body=asked.DecideSchema,
     answers={
         200: ("Decided; the same answer twice is a quiet success.", shapes.DecidedCommentSchema),
         404: NOT_THERE,
@@ -385,7 +391,7 @@ def decide(comment_id: str) -> Response:
     summary="Take my latest decision on a comment back",
     tag=TAG,
     security="token",
-    body=shapes.UndoSchema,
+    body=asked.UndoSchema,
     answers={200: ("As it stood before.", shapes.DecidedCommentSchema), 404: NOT_THERE, 409: LATE, **ERRORS},
 )
 def undo(comment_id: str) -> Response:
@@ -432,7 +438,7 @@ def my_decisions() -> Response:
     summary="Decide on several comments at once, each as it was read",
     tag=TAG,
     security="token",
-    body=shapes.DecideManySchema,
+    body=asked.DecideManySchema,
     answers={200: ("One result per comment: a conflict harms no other.", shapes.OutcomesSchema), **ERRORS},
 )
 def decide_many() -> Response:
@@ -453,7 +459,7 @@ def decide_many() -> Response:
     summary="Hand a comment to the seniors",
     tag=TAG,
     security="token",
-    body=shapes.QuestionSchema,
+    body=asked.QuestionSchema,
     answers={201: ("With the seniors now.", shapes.EscalatedSchema), 404: NOT_THERE, 409: LATE, **ERRORS},
 )
 def escalate(comment_id: str) -> Response:
@@ -473,7 +479,7 @@ def escalate(comment_id: str) -> Response:
     summary="Answer the question on a comment; for seniors",
     tag=TAG,
     security="token",
-    body=shapes.AnswerTextSchema,
+    body=asked.AnswerTextSchema,
     answers={200: ("Back in the queue.", shapes.EscalatedSchema), 404: NOT_THERE, 409: LATE, **ERRORS},
 )
 def answer_question(comment_id: str) -> Response:
@@ -509,7 +515,7 @@ def read_notes(comment_id: str) -> Response:
     summary="Leave a note on a comment",
     tag=TAG,
     security="token",
-    body=shapes.NoteTextSchema,
+    body=asked.NoteTextSchema,
     answers={201: ("All its notes, newest first.", shapes.NoteListSchema), 404: NOT_THERE, **ERRORS},
 )
 def note(comment_id: str) -> Response:
@@ -548,7 +554,7 @@ def views() -> Response:
     summary="Keep a search under a name",
     tag=TAG,
     security="token",
-    body=shapes.NewViewSchema,
+    body=asked.NewViewSchema,
     answers={
         201: ("Kept; `q` in its plainest form.", shapes.SavedViewSchema),
         409: ("There is one of that name, or there are too many.", ErrorSchema),

@@ -17,6 +17,8 @@ from moderation.comments.intake import AuthorInput, TextInput
 from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.pipeline import edit, withdraw
+from moderation.review import api_card_schemas as carded
+from moderation.review import api_people_schemas as whose
 from moderation.review import api_schemas as shapes
 from moderation.review import bulk_work
 from moderation.review.bulk_work import Pace
@@ -118,7 +120,7 @@ def test_only_a_personal_token_opens_it(app: Flask, db: Database, tool: Make) ->
     assert client.get("/api/v1/queue", headers=bearer(made)).status_code == 403
     assert client.post("/api/v1/queue/1/decision", json={}, headers=bearer(made)).status_code == 403
     rani = tool(sites=[made.site])
-    me = shaped(shapes.MeSchema(), rani.get("/me"))
+    me = shaped(carded.MeSchema(), rani.get("/me"))
     assert (me["name"], me["role"], [one["id"] for one in me["sites"]]) == ("Rani", "moderator", [str(made.site.id)])
     headers = {"Authorization": f"Bearer {rani.token}"}
     assert client.get("/api/v1/comments/1", headers=headers).status_code == 403
@@ -209,7 +211,7 @@ def test_what_is_wrong_is_named(site: Site, tool: Make) -> None:
 
 def test_a_card_says_why_it_is_there(db: Database, site: Site, tool: Make) -> None:
     rani = tool(sites=[site])
-    page = shaped(shapes.CardListSchema(), rani.get(f"/queue?tab=held&sort=oldest&site={site.id}"))
+    page = shaped(carded.CardListSchema(), rani.get(f"/queue?tab=held&sort=oldest&site={site.id}"))
     assert [one["external_id"] for one in page["comments"]] == ["c1", "c2"]
     assert page["next"] is None
     one = page["comments"][0]
@@ -236,7 +238,7 @@ def test_a_reason_points_at_the_text(db: Database, settings: Settings, site: Sit
 
 def test_counts_and_newcomers(db: Database, settings: Settings, site: Site, tool: Make) -> None:
     rani = tool(sites=[site])
-    first = shaped(shapes.TabCountsSchema(), rani.get("/queue/counts"))
+    first = shaped(carded.TabCountsSchema(), rani.get("/queue/counts"))
     assert (first["counts"]["held"], first["counts"]["approved"], first["new"]) == (2, 1, None)
     assert first["oldest_at"] is not None
     take(db, settings, site, given("c3", BAD))
@@ -262,7 +264,7 @@ def test_a_comment_is_shown_with_its_history(db: Database, settings: Settings, s
     judge_all(db, settings)
     rani.post(f"/queue/{comment.id}/notes", {"text": "Sudah dua kali."}, 201)
     rani.decide(str(comment.id), comment_of(db).version, "reject", reason="ABUSIVE")
-    whole = shaped(shapes.WholeCommentSchema(), rani.get(f"/queue/{comment.id}"))
+    whole = shaped(carded.WholeCommentSchema(), rani.get(f"/queue/{comment.id}"))
     assert [one["text"] for one in whole["revisions"]] == [f"Ini {BAD} sekali", f"{BAD} lagi"]
     assert [one["what"] for one in whole["history"]][-1] == "reject"
     assert whole["comment"]["decided"]["who"] == "Rani"
@@ -400,7 +402,7 @@ def test_readers_reports_are_told(db: Database, site: Site, tool: Make) -> None:
     rani = tool(sites=[site])
     (card,) = rani.get("/queue?tab=reported")["comments"]
     assert card["reports"] == 1
-    whole = shaped(shapes.WholeCommentSchema(), rani.get(f"/queue/{card['id']}"))
+    whole = shaped(carded.WholeCommentSchema(), rani.get(f"/queue/{card['id']}"))
     assert [(one["reason"], one["text"]) for one in whole["reports"]] == [("SPAM", "iklan")]
 
 
@@ -519,9 +521,9 @@ def test_an_author_is_shown_and_only_seniors_order(db: Database, site: Site, too
     rani.post(f"{at}/notes", {"text": "Sering begini."}, 201)
     rani.ask("PUT", f"{at}/standing", {"kind": "banned"}, 403)
     until = (utcnow() + timedelta(days=2)).isoformat()
-    ordered = shaped(shapes.StandingNowSchema(), sari.ask("PUT", f"{at}/standing", {"kind": "banned", "until": until}))
+    ordered = shaped(whose.StandingNowSchema(), sari.ask("PUT", f"{at}/standing", {"kind": "banned", "until": until}))
     assert (ordered["standing"], datetime.fromisoformat(ordered["until"])) == ("banned", datetime.fromisoformat(until))
-    page = shaped(shapes.AuthorPageSchema(), rani.get(at))
+    page = shaped(whose.AuthorPageSchema(), rani.get(at))
     assert (page["external_id"], page["known_by"], page["names"]) == ("u2", "id", ["Budi"])
     assert page["record"]["standing"] == "banned"
     assert [one["action"] for one in page["orders"]] == ["author.ban"]
@@ -540,11 +542,11 @@ def test_an_author_is_shown_and_only_seniors_order(db: Database, site: Site, too
 def test_an_article_is_closed_and_premoderated(db: Database, site: Site, tool: Make) -> None:
     rani = tool(sites=[site])
     at = f"/stories/{comment_of(db).story_id}"
-    done = shaped(shapes.StoryOrdersNowSchema(), rani.ask("PUT", f"{at}/orders", {"closed": True}))
+    done = shaped(whose.StoryOrdersNowSchema(), rani.ask("PUT", f"{at}/orders", {"closed": True}))
     assert done["closed_at"] is not None
     assert rani.ask("PUT", f"{at}/orders", {"premoderated": True})["closed_at"] == done["closed_at"]
     rani.post(f"{at}/notes", {"text": "Topik panas."}, 201)
-    page = shaped(shapes.StoryPageSchema(), rani.get(at))
+    page = shaped(whose.StoryPageSchema(), rani.get(at))
     assert (page["closed"], page["premoderated"], page["external_id"]) == (True, True, "s1")
     assert page["numbers"] == {"HELD": 2, "APPROVED": 1}
     assert [one["action"] for one in page["orders"]] == ["story.premoderate", "story.close"]
@@ -561,7 +563,7 @@ def test_a_second_look_is_blind(db: Database, site: Site, tool: Make) -> None:
     comment = comment_of(db)
     rani.decide(str(comment.id), comment.version)
     assert rani.get("/second-looks") == {"waiting": 0, "look": None}
-    asked = shaped(shapes.NextLookSchema(), sari.get("/second-looks"))
+    asked = shaped(whose.NextLookSchema(), sari.get("/second-looks"))
     assert asked["waiting"] == 1
     assert not {"id", "status", "decided", "record", "version"} & set(asked["look"]["comment"])
     look = f"/second-looks/{asked['look']['id']}"
@@ -578,7 +580,7 @@ def test_statistics_add_up_and_a_moderator_sees_their_own_row(db: Database, site
     first, second = comment_of(db, "c1"), comment_of(db, "c2")
     rani.decide(str(first.id), first.version)
     sari.decide(str(second.id), second.version, "reject", reason="SPAM")
-    page = shaped(shapes.StatisticsSchema(), rani.get("/statistics?days=2&by=hour"))
+    page = shaped(whose.StatisticsSchema(), rani.get("/statistics?days=2&by=hour"))
     assert len(page["slots"]) == 48
     assert page["total"]["by_people"] == {"approve": 1, "hold": 0, "reject": 1, "undo": 0}
     assert page["total"]["at_once"] == {"approve": 1, "hold": 2, "reject": 0}
