@@ -43,6 +43,7 @@ from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
 from moderation.review.api_views import queue_api
 from moderation.review.bulk_views import bulk_pages
+from moderation.review.deed_views import deeds
 from moderation.review.explanation_views import explanation_pages
 from moderation.review.group_views import group_pages
 from moderation.review.people_views import people_pages
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         account_pages,
         site_pages,
         review,
+        deeds,
         people_pages,
         statistics_pages,
         group_pages,

@@ -59,7 +59,8 @@ def test_what_the_form_and_the_rooms_refuse_with_is_translated() -> None:
             values = value.values() if isinstance(value, dict) else [value]
             sentences += [text for text in values if name.isupper() and isinstance(text, str) and " " in text]
     assert form.EMPTY_COMMENT in sentences
-    for path in ("comments/form.py", "comments/form_views.py", "review/views.py", "accounts/auth.py", "demo/views.py"):
+    rooms = ("review/views.py", "review/place_views.py", "review/deed_views.py", "accounts/auth.py", "demo/views.py")
+    for path in ("comments/form.py", "comments/form_views.py", *rooms):
         sentences += refused(ROOT / path)
     assert [sentence for sentence in sentences if not translation(sentence)] == []
 

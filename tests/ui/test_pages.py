@@ -15,9 +15,10 @@ from moderation.review.escalations import Asked
 from moderation.review.histories import Event
 from moderation.review.latest import Deed
 from moderation.review.marks import Change, Part
+from moderation.review.notice_views import Notice
 from moderation.review.people import Record
 from moderation.review.priority import Explained
-from moderation.review.views import Notice, View
+from moderation.review.views import View
 
 from .conftest import NOW, Render, card, queue_context
 from .dom import Node
