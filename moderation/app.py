@@ -34,10 +34,12 @@ from moderation.dispatch import CelerySender, Sender
 from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
 from moderation.health.views import health
 from moderation.rescoring.api_apply_views import apply_api
+from moderation.rescoring.api_scorer_views import scorers_api
 from moderation.rescoring.api_views import rescore_api
 from moderation.rescoring.apply_views import apply_pages
 from moderation.rescoring.policy_views import policy_pages
 from moderation.rescoring.rescore_views import rescore_pages
+from moderation.rescoring.scorer_views import scorer_pages
 from moderation.review import campaigns
 from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
@@ -92,10 +94,12 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         people_api,
         rescore_api,
         apply_api,
+        scorers_api,
         bulk_pages,
         policy_pages,
         rescore_pages,
         apply_pages,
+        scorer_pages,
         explanation_pages,
         delivery,
         delivery_pages,

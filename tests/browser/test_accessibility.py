@@ -135,6 +135,8 @@ def _pages(desk: Desk) -> dict[str, str]:
             "a movement": "/rescores/1/movement?was=approve&would=hold",
             "applying to begin": "/rescores/1/apply?move=approve>hold",
             "applied": "/rescores/1/apply/1",
+            "scorers": "/scorers",
+            "scorers in a language": f"/scorers?site={desk.site.id}&language=id",
             "account": "/account",
             "tokens": "/account/tokens",
             "sites": "/sites",
