@@ -34,6 +34,8 @@ from moderation.dispatch import CelerySender, Sender
 from moderation.errors import ModerationError, NotAuthenticated, NotFound, TooLarge
 from moderation.health.views import health
 from moderation.rescoring.api_apply_views import apply_api
+from moderation.rescoring.api_draft_views import drafts_api
+from moderation.rescoring.api_policy_views import policies_api
 from moderation.rescoring.api_scorer_views import scorers_api
 from moderation.rescoring.api_views import rescore_api
 from moderation.rescoring.apply_views import apply_pages
@@ -95,6 +97,8 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         rescore_api,
         apply_api,
         scorers_api,
+        policies_api,
+        drafts_api,
         bulk_pages,
         policy_pages,
         rescore_pages,

@@ -327,7 +327,7 @@ def _document(site_id: int, old: Mapping[str, Any]) -> dict[str, Any]:
         "new_author": form.get("new_author") == "on",
         "bands": bands,
         "word_lists": lists,
-        "blocked_authors": [_hashed(site_id, line) for line in _lines("blocked_authors")],
+        "blocked_authors": [hashed(site_id, line) for line in _lines("blocked_authors")],
         "blocked_domains": _lines("blocked_domains"),
     }
 
@@ -354,7 +354,7 @@ def _lines(name: str) -> list[str]:
     return [line.strip() for line in request.form.get(name, "").splitlines() if line.strip()]
 
 
-def _hashed(site_id: int, entry: str) -> str:
+def hashed(site_id: int, entry: str) -> str:
     """An e-mail is kept as its keyed hash only."""
     if not entry.startswith("email:"):
         return entry
