@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moderation.scoring import language, linear
-from moderation.scoring.features import FEATURES_VERSION, Encoded, Row
+from moderation.scoring.features import FEATURES_VERSION, Encoded
 from moderation.scoring.linear import Floats, Model
 from moderation.scoring.preparing import Prepared
 from moderation.scoring.scorer import ScorerError, Span, TextScore
@@ -44,9 +44,9 @@ MAX_WORDS = 6
 class BuiltinScorer:
     """A linear model over n-grams, word lists and evidence, with calibrated probabilities for all signals."""
 
-    def __init__(self, artefact: Path | None = None) -> None:
-        """Load the model (about 30 ms). Raises ScorerError when the artefact is missing or damaged."""
-        self._model: Model = linear.load(artefact or ARTEFACT)
+    def __init__(self, artefact: Path | Model | None = None) -> None:
+        """Load the model (about 100 ms), or take one. Raises ScorerError when the artefact is missing or damaged."""
+        self._model: Model = artefact if isinstance(artefact, Model) else linear.load(artefact or ARTEFACT)
 
     @property
     def name(self) -> str:
@@ -86,76 +86,96 @@ class BuiltinScorer:
         found: list[Prepared] = []
         for first in range(0, len(texts), TOGETHER):
             encoded = Encoded.many(texts[first : first + TOGETHER], self._model.lexicon)
-            for one, code in zip(encoded, self._languages(encoded), strict=True):
+            codes = self._languages(encoded, self._model.languages_of(encoded))
+            for one, code in zip(encoded, codes, strict=True):
                 found.append(Prepared.of(one.view, one.evidence, code))
         return found
 
-    def _languages(self, encoded: Sequence[Encoded]) -> list[language.Language]:
-        chances = self._model.languages_of(encoded).tolist()
+    def _languages(self, encoded: Sequence[Encoded], chances: Floats) -> list[language.Language]:
         codes = self._model.languages
-        return [language.detect(one, row, codes, LANGUAGES) for one, row in zip(encoded, chances, strict=True)]
+        return [language.detect(one, row, codes, LANGUAGES) for one, row in zip(encoded, chances.tolist(), strict=True)]
+
+    def logits(self, texts: Sequence[str]) -> Floats:
+        """What `score` turns into probabilities: [n, S]."""
+        found = [np.zeros((0, len(self._model.signals)), dtype=np.float32)]
+        for first in range(0, len(texts), TOGETHER):
+            encoded = Encoded.many(texts[first : first + TOGETHER], self._model.lexicon)
+            found.append(self._logits(encoded, self._model.shares(self._model.languages_of(encoded))))
+        return np.concatenate(found)
+
+    def _logits(self, encoded: Sequence[Encoded], shares: Floats) -> Floats:
+        """Per text those of the whole, or of its worst window less the margin."""
+        logits = self._model.logits_of(encoded, shares)
+        for row, one in enumerate(encoded):
+            logits[row] = self._worst_window(one, logits[row], shares[row])
+        return logits
 
     def _score(self, texts: Sequence[str], spans: bool) -> list[TextScore]:
         encoded = Encoded.many(texts, self._model.lexicon)
-        logits = self._model.logits_of(encoded)
-        for row, one in enumerate(encoded):
-            logits[row] = self._worst_window(one, logits[row])
+        chances = self._model.languages_of(encoded)
+        shares = self._model.shares(chances)
+        logits = self._logits(encoded, shares)
         if not np.isfinite(logits).all():
             raise ScorerError("The built-in model gave a number that is not finite.")
         values = self._model.probabilities(logits).astype(np.float64).round(5).tolist()
-        judged = zip(encoded, values, self._languages(encoded), strict=True)
+        judged = zip(encoded, values, self._languages(encoded, chances), shares, strict=True)
         return [
-            self._one(one, dict(zip(self._model.signals, row, strict=True)), code, spans) for one, row, code in judged
+            self._one(one, dict(zip(self._model.signals, row, strict=True)), code, share if spans else None)
+            for one, row, code, share in judged
         ]
 
-    def _one(self, encoded: Encoded, signals: Mapping[str, float], found: language.Language, spans: bool) -> TextScore:
+    def _one(
+        self, encoded: Encoded, signals: Mapping[str, float], found: language.Language, shares: Floats | None
+    ) -> TextScore:
+        """What is said of a text; its words are named in the heads' `shares`, or not at all."""
         seen = Prepared.of(encoded.view, encoded.evidence, found)
         return TextScore(
             signals=signals,
             language=found.code,
             supported=not found.foreign,
-            spans=(*seen.spans, *self._explain(encoded, signals)) if spans else (),
+            spans=(*seen.spans, *self._explain(encoded, signals, shares)) if shares is not None else (),
             reads_as=seen.reads_as,
             facts=seen.facts,
         )
 
     def explain(self, text: str, signals: Sequence[str]) -> tuple[Span, ...]:
         """The words that each of `signals` rests on, however low it is."""
-        encoded = Encoded.many([text], self._model.lexicon)[0]
+        encoded = Encoded.many([text], self._model.lexicon)
+        shares = self._model.shares(self._model.languages_of(encoded))[0]
         places = [index for index, name in enumerate(self._model.signals) if name in signals]
-        return tuple(sorted(self._words(encoded, places), key=lambda span: (span.start, span.end, span.kind)))
+        found = self._words(encoded[0], places, shares)
+        return tuple(sorted(found, key=lambda span: (span.start, span.end, span.kind)))
 
-    def logits(self, encoded: Encoded) -> Floats:
-        """Logits per signal: of the whole text, or of its worst window less the margin."""
-        return self._worst_window(encoded, self._model.logits(encoded.whole()))
-
-    def _worst_window(self, encoded: Encoded, best: Floats) -> Floats:
+    def _worst_window(self, encoded: Encoded, best: Floats, shares: Floats) -> Floats:
         if encoded.size <= WINDOW * 3 // 2:
             return best
         for start in range(0, max(encoded.size - WINDOW // 2, 1), STEP):
-            part = self._model.logits(encoded.part(start, start + WINDOW))
+            part = self._model.logits(encoded.part(start, start + WINDOW), shares)
             best = np.maximum(best, part - MARGIN)
         return best
 
-    def _explain(self, encoded: Encoded, signals: Mapping[str, float]) -> list[Span]:
+    def _explain(self, encoded: Encoded, signals: Mapping[str, float], shares: Floats) -> list[Span]:
         """The words that spoke most for every notable signal."""
         hold = self._model.hold
         notable = [index for index, name in enumerate(self._model.signals) if signals[name] >= min(NOTABLE, hold[name])]
-        return self._words(encoded, notable)
+        return self._words(encoded, notable, shares)
 
-    def _words(self, encoded: Encoded, signals: list[int]) -> list[Span]:
+    def _words(self, encoded: Encoded, signals: list[int], shares: Floats) -> list[Span]:
         """The words that spoke most for each of these signals."""
         if not signals or not encoded.words:
             return []
-        words = self._word_scores(encoded, encoded.whole(), signals)
+        words = self._word_scores(encoded, signals, shares)
         spans: list[Span] = []
         for column, index in enumerate(signals):
             spans.extend(_best_words(encoded, words[:, column], self._model.signals[index]))
         return spans
 
-    def _word_scores(self, encoded: Encoded, row: Row, signals: list[int]) -> NDArray[np.float64]:
-        """What every token adds to the logits of the given signals: [tokens, signals]."""
-        model = self._model
+    def _word_scores(self, encoded: Encoded, signals: list[int], heads: Floats) -> NDArray[np.float64]:
+        """What every token adds to the logits of the given signals: [tokens, signals]; `heads` speak in these shares.
+
+        A dense column adds what would be missing without it.
+        """
+        model, row = self._model, encoded.whole()
         size = len(encoded.text)
         slopes = np.zeros((size + 1, len(signals)))
         places, lengths, char_buckets = encoded.char_grams
@@ -163,7 +183,7 @@ class BuiltinScorer:
             (places, places + lengths, char_buckets, row.char_value),
             (*encoded.word_grams, row.word_value),
         ):
-            shares = model.weights[buckets][:, signals] * (model.scales[signals] * value)
+            shares = model.mixed(model.weights[buckets] * (model.scales * np.float32(value)), heads)[:, signals]
             shares = shares / np.maximum(ends - starts, 1)[:, None]
             np.add.at(slopes, starts, shares)
             np.subtract.at(slopes, ends, shares)
@@ -172,8 +192,14 @@ class BuiltinScorer:
         ends = np.array([token.end for token in encoded.tokens])
         starts = np.array([token.start for token in encoded.tokens])
         words: NDArray[np.float64] = sums[ends] - sums[starts]
-        for place, hits in model.lexicon.behind(encoded.hits).items():
-            share = row.dense[place] * model.dense[place, signals] / len(hits)
+        behind = model.lexicon.behind(encoded.hits)
+        if not behind:
+            return words
+        without = np.repeat(row.dense[None, :], len(behind), axis=0)
+        without[np.arange(len(behind)), list(behind)] = 0.0
+        added = model.mixed(model.of_dense(row.dense) - model.of_dense(without), heads)[:, signals]
+        for hits, own in zip(behind.values(), added, strict=True):
+            share = own / len(hits)
             for hit in hits:
                 words[hit.first : hit.last + 1] += share / (hit.last - hit.first + 1)
         return words

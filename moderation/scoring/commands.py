@@ -206,11 +206,21 @@ def train(data: Path | None, out: Path | None, from_decisions: bool, site_id: in
     multiple=True,
     help="Measured whole.",
 )
-def evaluate(data: Path, files: tuple[Path, ...]) -> None:
+@click.option(
+    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write the reliability plot here, an SVG file."
+)
+@click.option(
+    "--folds", is_flag=True, help="Also five folds over both splits where few rows are bad; trains five times."
+)
+def evaluate(data: Path, files: tuple[Path, ...], plot: Path | None, folds: bool) -> None:
     """Measure the built-in model on the unseen rows of a folder, the held-out frames, and more files."""
     from moderation.scoring import evaluation  # only this command measures
 
-    evaluation.evaluate(data, files, click.echo)
+    evaluation.evaluate(data, files, click.echo, plot)
+    if folds:
+        from moderation.scoring import folds as five
+
+        five.evaluate(data, click.echo)
 
 
 @click.group()

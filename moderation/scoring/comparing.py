@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation.scoring.evaluation import auc
+from moderation.scoring.metrics import auc
 from moderation.scoring.newsroom import Floats
 
 BOOTSTRAPS = 500

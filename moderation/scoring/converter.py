@@ -23,7 +23,7 @@ from moderation.scoring import detoxify_onnx, detoxify_torch, frames, onnx_graph
 from moderation.scoring.conversion import AUTO, FP32, INT8, NONE, TEXTS, Compared, Converted, Wanted
 from moderation.scoring.detoxify_onnx import NetworkFacts, OnnxNetwork
 from moderation.scoring.detoxify_torch import TorchNetwork
-from moderation.scoring.evaluation import auc
+from moderation.scoring.metrics import auc
 from moderation.scoring.scorer import ScorerError
 from moderation.signals import TOXICITY
 

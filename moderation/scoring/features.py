@@ -21,7 +21,7 @@ from moderation.scoring.evidence import Evidence
 from moderation.scoring.lexicon import MOST_COUNTED, Hit, Lexicon, Token
 from moderation.scoring.normalise import View
 
-FEATURES_VERSION = 1
+FEATURES_VERSION = 2
 """Changes whenever the same text gives other features; part of the scorer's version."""
 
 BITS = 18

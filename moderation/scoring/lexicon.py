@@ -47,6 +47,15 @@ PAIRS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], int, bool], ...] = (
     ("money+cta", ("money",), ("cta",), 12, False),
     ("pills+cta", ("pills",), ("cta",), 12, False),
     ("gamble+win", ("gamble",), ("win",), 10, False),
+    ("self+abuse", ("self",), (*ABUSE, "insult_mild"), 3, False),
+    ("thing+abuse", ("thing",), (*ABUSE, "insult_mild"), 3, False),
+    ("friend+abuse", ("friend",), ABUSE, 4, False),
+    ("role+abuse", ("role", "group"), ("animal", "obscene", "dehumanise", "sexual"), 4, False),
+    ("wish+suffer", ("wish",), ("suffer", "harm"), 5, True),
+    ("suffer+you", ("suffer",), ("you", "role", "group"), 4, False),
+    ("belittle+you", ("belittle", "veiled"), ("you", "role", "vocative"), 5, False),
+    ("excuse+harm", ("warning", "idiom", "self"), ("harm",), 5, False),
+    ("counter+group", ("counter_speech",), ("group",), 8, False),
 )
 """Columns of neighbours: name, categories left, categories right, reach in words, whether the order matters."""
 

@@ -1,8 +1,11 @@
-"""The linear model: weights per hash bucket and signal, a language head, and their file.
+"""The linear model: weights per hash bucket, head and signal, a language head, and their file.
 
-A signal's logit is the sum of its 8-bit weights over the text's distinct n-grams, times the block's value and the
-signal's scale, plus the dense columns and a bias; Platt scaling (Platt 1999) turns it into a probability. The file is a
-plain `.npz` without pickles: arrays, and one JSON text that holds the word lists, names, thresholds and provenance.
+There is one head for each language that the model speaks, learned mostly from that language and calibrated on it. A
+head's logit for a signal is the sum of its 8-bit weights over the text's distinct n-grams, times the block's value and
+the signal's scale, plus the dense columns, a few hidden units over them, and a bias; Platt scaling (Platt 1999) is
+multiplied into all of these, so that a logit is a calibrated one. The heads speak for a text in the shares that the
+language head gives them. The file is a plain `.npz` without pickles: arrays, and one JSON text that holds the word
+lists, names, thresholds and provenance.
 """
 
 import hashlib
@@ -22,7 +25,7 @@ from moderation.scoring.features import BUCKETS, LANGUAGE_BUCKETS, Block, Encode
 from moderation.scoring.lexicon import Lexicon
 from moderation.scoring.scorer import ScorerError
 
-FORMAT = 1
+FORMAT = 2
 """Layout of the file; another number is refused."""
 
 _ARRAYS = (
@@ -30,8 +33,9 @@ _ARRAYS = (
     "scales",
     "dense",
     "bias",
-    "slope",
-    "offset",
+    "inner",
+    "inner_bias",
+    "outer",
     "language_weights",
     "language_scales",
     "language_bias",
@@ -39,25 +43,31 @@ _ARRAYS = (
 
 Floats = NDArray[np.float32]
 
+UNSURE = 1e-3
+"""Added to the chance of every language before the heads' shares are taken: of foreign texts all speak alike."""
+
 
 @dataclass(frozen=True)
 class Model:
-    """A trained model, ready to judge. Shapes: S signals, D dense columns, L languages.
+    """A trained model, ready to judge. Shapes: H heads, S signals, D dense columns, U units, L languages.
 
-    `weights` int8 [BUCKETS, S] with `scales` [S]; `dense` [D, S]; `bias`, `slope`, `offset` [S]; `language_weights`
-    int8 [LANGUAGE_BUCKETS, L] with `language_scales`, `language_bias` [L]. `hold` is the recommended threshold per
-    signal, `about` says how the model was made.
+    `weights` int8 [BUCKETS, H * S] (the signals of the first head come first) with `scales` [H * S]; `dense`
+    [D, H * S]; `bias` [H * S]; hidden units of all heads `inner` [D, U], `inner_bias` [U], `outer` [U, H * S];
+    `language_weights` int8 [LANGUAGE_BUCKETS, L] with `language_scales`, `language_bias` [L]. `heads` names each head's
+    language, one of `languages`. `hold` is the recommended threshold per signal, `about` says how the model was made.
     """
 
     signals: tuple[str, ...]
+    heads: tuple[str, ...]
     languages: tuple[str, ...]
     lexicon: Lexicon
     weights: NDArray[np.int8]
     scales: Floats
     dense: Floats
     bias: Floats
-    slope: Floats
-    offset: Floats
+    inner: Floats
+    inner_bias: Floats
+    outer: Floats
     language_weights: NDArray[np.int8]
     language_scales: Floats
     language_bias: Floats
@@ -65,21 +75,37 @@ class Model:
     about: Mapping[str, Any]
     digest: str = ""
 
-    def logits(self, row: Row) -> Floats:
-        """One number per signal, before calibration."""
+    def shares(self, chances: Floats) -> Floats:
+        """How much each head has to say: [n, H] from the chances of `languages` [n, L], or [H] from [L]."""
+        own = chances[..., [self.languages.index(name) for name in self.heads]] + UNSURE
+        shares: Floats = own / own.sum(axis=-1, keepdims=True)
+        return shares
+
+    def mixed(self, values: NDArray[np.floating[Any]], shares: Floats) -> Floats:
+        """What the heads [.., H * S] say together in their shares [.., H]: [.., S]."""
+        apart = values.reshape(*values.shape[:-1], len(self.heads), len(self.signals))
+        found: Floats = (apart * shares[..., None]).sum(axis=-2).astype(np.float32)
+        return found
+
+    def of_dense(self, dense: Floats) -> Floats:
+        """What the dense columns [.., D] add to the heads' logits [.., H * S], the bias included."""
+        hidden = np.tanh(dense @ self.inner + self.inner_bias)
+        found: Floats = dense @ self.dense + hidden @ self.outer + self.bias
+        return found
+
+    def logits(self, row: Row, shares: Floats) -> Floats:
+        """One calibrated number per signal [S]; `shares` [H] of the heads."""
         chars = self.weights[row.chars].sum(axis=0, dtype=np.int32) * row.char_value
         words = self.weights[row.words].sum(axis=0, dtype=np.int32) * row.word_value
-        result: Floats = ((chars + words) * self.scales + row.dense @ self.dense + self.bias).astype(np.float32)
-        return result
+        return self.mixed((chars + words) * self.scales + self.of_dense(row.dense), shares)
 
-    def logits_of(self, texts: Sequence[Encoded]) -> Floats:
+    def logits_of(self, texts: Sequence[Encoded], shares: Floats) -> Floats:
         """`logits` of many whole texts: [n, S]. Those that were hashed together are summed together."""
-        found = np.stack([one.dense for one in texts]) @ self.dense + self.bias
+        found = self.of_dense(np.stack([one.dense for one in texts])).astype(np.float64)
         for grams, places, rows in _groups(texts):
             sums = grams.chars.sums(self.weights)[places] + grams.words.sums(self.weights)[places]
             found[rows] += sums * self.scales
-        result: Floats = found.astype(np.float32)
-        return result
+        return self.mixed(found, shares)
 
     def languages_of(self, texts: Sequence[Encoded]) -> Floats:
         """`language_probabilities` of many whole texts: [n, L]."""
@@ -92,8 +118,8 @@ class Model:
         return found
 
     def probabilities(self, logits: Floats) -> Floats:
-        """Calibrated probabilities, 0..1, of logits [S] or [n, S]."""
-        result: Floats = (1.0 / (1.0 + np.exp(-np.clip(self.slope * logits + self.offset, -30, 30)))).astype(np.float32)
+        """Probabilities, 0..1, of logits [S] or [n, S]."""
+        result: Floats = (1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30)))).astype(np.float32)
         return result
 
     def language_probabilities(self, row: Row) -> Floats:
@@ -119,6 +145,7 @@ class Model:
         meta = {
             "format": FORMAT,
             "signals": self.signals,
+            "heads": self.heads,
             "languages": self.languages,
             "hold": dict(self.hold),
             "about": dict(self.about),
@@ -180,9 +207,13 @@ def load(path: Path) -> Model:
             f"The built-in model {path.name} has layout {meta.get('format')}, this version reads {FORMAT}."
         )
     words = lexicons.make(meta["lexicon"], meta["strong"])
-    _check_shapes(path, arrays, len(meta["signals"]), len(meta["languages"]), len(columns(words)))
+    heads = tuple(meta["heads"])
+    if not heads or not set(heads) <= set(meta["languages"]):
+        raise ScorerError(f"The built-in model {path.name} has heads for {heads}, which are not among its languages.")
+    _check_shapes(path, arrays, len(heads) * len(meta["signals"]), len(meta["languages"]), len(columns(words)))
     return Model(
         signals=tuple(meta["signals"]),
+        heads=heads,
         languages=tuple(meta["languages"]),
         lexicon=words,
         hold=meta["hold"],
@@ -192,12 +223,15 @@ def load(path: Path) -> Model:
     )
 
 
-def _check_shapes(path: Path, arrays: Mapping[str, NDArray[Any]], signals: int, languages: int, dense: int) -> None:
+def _check_shapes(path: Path, arrays: Mapping[str, NDArray[Any]], outputs: int, languages: int, dense: int) -> None:
     wanted: dict[str, tuple[int, ...]] = {
-        "weights": (BUCKETS, signals),
-        "dense": (dense, signals),
+        "weights": (BUCKETS, outputs),
+        "dense": (dense, outputs),
+        "inner": (dense, len(arrays["inner_bias"])),
+        "inner_bias": (len(arrays["inner_bias"]),),
+        "outer": (len(arrays["inner_bias"]), outputs),
         "language_weights": (LANGUAGE_BUCKETS, languages),
-        **dict.fromkeys(("scales", "bias", "slope", "offset"), (signals,)),
+        **dict.fromkeys(("scales", "bias"), (outputs,)),
         **dict.fromkeys(("language_scales", "language_bias"), (languages,)),
     }
     for name, shape in wanted.items():
@@ -212,3 +246,13 @@ def quantise(weights: NDArray[np.float64]) -> tuple[NDArray[np.int8], Floats]:
     top = np.maximum(np.quantile(np.abs(weights), 0.9999, axis=0), np.abs(weights).max(axis=0) / 3)
     scales = np.where(top > 0, top / 127, 1.0)
     return np.clip(np.rint(weights / scales), -127, 127).astype(np.int8), scales.astype(np.float32)
+
+
+def diagonal(blocks: Sequence[Floats]) -> Floats:
+    """Matrices along the diagonal of one, zeros elsewhere: every head hears its own hidden units only."""
+    found = np.zeros([sum(block.shape[axis] for block in blocks) for axis in (0, 1)], dtype=np.float32)
+    row = column = 0
+    for block in blocks:
+        found[row : row + block.shape[0], column : column + block.shape[1]] = block
+        row, column = row + block.shape[0], column + block.shape[1]
+    return found

@@ -284,7 +284,7 @@ def test_a_model_of_another_shape_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_model_with_numbers_that_are_not_finite_is_refused(tmp_path: Path) -> None:
-    bias = np.full(len(SIGNALS), np.nan, dtype=np.float32)
+    bias = np.full_like(BuiltinScorer().model.bias, np.nan)
     with pytest.raises(ScorerError, match="finite"):
         BuiltinScorer(_with(tmp_path, "bias", bias))
 

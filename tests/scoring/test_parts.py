@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moderation.scoring import dataset, evaluation, frames, language, lexicon, linear
+from moderation.scoring import dataset, frames, language, lexicon, linear, metrics
 from moderation.scoring.features import BUCKETS, TOKEN, Encoded
 from moderation.signals import SIGNALS
 
@@ -114,17 +114,17 @@ def test_a_script_names_its_main_language(char: str, code: str) -> None:
 
 def test_the_area_under_the_curve_counts_ties_half() -> None:
     labels = np.array([0, 0, 1, 1])
-    assert evaluation.auc(labels, np.array([0.1, 0.2, 0.3, 0.4])) == 1.0
-    assert evaluation.auc(labels, np.array([0.5, 0.5, 0.5, 0.5])) == 0.5
-    assert evaluation.auc(labels, np.array([0.1, 0.4, 0.3, 0.5])) == 0.75
-    assert evaluation.auc(np.array([1, 1]), np.array([0.1, 0.2])) is None
+    assert metrics.auc(labels, np.array([0.1, 0.2, 0.3, 0.4])) == 1.0
+    assert metrics.auc(labels, np.array([0.5, 0.5, 0.5, 0.5])) == 0.5
+    assert metrics.auc(labels, np.array([0.1, 0.4, 0.3, 0.5])) == 0.75
+    assert metrics.auc(np.array([1, 1]), np.array([0.1, 0.2])) is None
 
 
 def test_average_precision_is_one_only_for_a_perfect_ranking() -> None:
     labels = np.array([0, 1, 0, 1])
-    assert evaluation.average_precision(labels, np.array([0.1, 0.9, 0.2, 0.8])) == 1.0
-    assert evaluation.average_precision(labels, np.array([0.5, 0.5, 0.5, 0.5])) == 0.5
-    assert evaluation.average_precision(labels, np.array([0.9, 0.8, 0.1, 0.2])) == pytest.approx(7 / 12)
+    assert metrics.average_precision(labels, np.array([0.1, 0.9, 0.2, 0.8])) == 1.0
+    assert metrics.average_precision(labels, np.array([0.5, 0.5, 0.5, 0.5])) == 0.5
+    assert metrics.average_precision(labels, np.array([0.9, 0.8, 0.1, 0.2])) == pytest.approx(7 / 12)
 
 
 def test_weights_survive_eight_bits() -> None:

@@ -1,0 +1,57 @@
+"""A head learns what its rows say, the same every time; two heads speak in the shares of their languages."""
+
+import numpy as np
+import pytest
+
+from moderation.scoring import linear
+from moderation.scoring.builtin import BuiltinScorer
+
+sparse = pytest.importorskip("scipy.sparse")
+fitting = pytest.importorskip("moderation.scoring.fitting")
+
+
+def _rows(count: int = 400) -> tuple[object, np.ndarray, np.ndarray, np.ndarray]:
+    chance = np.random.default_rng(5)
+    grams = sparse.csr_matrix(chance.integers(0, 2, (count, 6)).astype(np.float32))
+    dense = chance.integers(0, 2, (count, 3)).astype(np.float32)
+    either = dense[:, 0] != dense[:, 1]  # no sum of columns says so
+    labels = np.stack([grams.toarray()[:, 2] > 0, either], axis=1).astype(np.float32)
+    return grams, dense, labels, np.ones_like(labels)
+
+
+def test_a_head_learns_words_and_which_stand_together() -> None:
+    grams, dense, labels, weights = _rows()
+    head = fitting.fit(grams, dense, labels, weights, np.full(2, 5.0, np.float32))
+    assert ((head.logits(grams, dense) > 0) == labels).mean() > 0.98
+    again = fitting.fit(grams, dense, labels, weights, np.full(2, 5.0, np.float32))
+    assert all(np.array_equal(one, other) for one, other in zip(vars(head).values(), vars(again).values(), strict=True))
+
+
+def test_rows_without_weight_teach_nothing() -> None:
+    grams, dense, labels, weights = _rows()
+    wrong = labels.copy()
+    wrong[200:] = 1 - wrong[200:]
+    weights[200:] = 0
+    head = fitting.fit(grams, dense, wrong, weights, np.full(2, 5.0, np.float32))
+    assert ((head.logits(grams, dense) > 0) == labels).mean() > 0.95
+
+
+def test_heads_speak_in_the_shares_of_their_languages() -> None:
+    model = BuiltinScorer().model
+    chances = np.zeros((3, len(model.languages)), dtype=np.float32)
+    for row, name in enumerate(model.heads):
+        chances[row, model.languages.index(name)] = 1.0
+    shares = model.shares(chances)
+    assert shares.sum(axis=1) == pytest.approx(1.0)
+    assert shares[0, 0] > 0.99
+    assert shares[1, 1] > 0.99
+    assert shares[2] == pytest.approx(0.5)  # a foreign text: neither knows better
+    apart = np.arange(2 * len(model.signals), dtype=np.float32)
+    assert model.mixed(apart, np.array([0.25, 0.75], np.float32)) == pytest.approx(
+        0.25 * apart[: len(model.signals)] + 0.75 * apart[len(model.signals) :]
+    )
+
+
+def test_a_head_hears_its_own_hidden_units_only() -> None:
+    found = linear.diagonal([np.full((2, 3), 1.0, np.float32), np.full((1, 3), 2.0, np.float32)])
+    assert found.tolist() == [[1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 2, 2, 2]]
