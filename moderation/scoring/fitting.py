@@ -18,7 +18,7 @@ REMEMBERED = 7
 """Corrections kept: each takes two vectors as long as all weights."""
 
 UNITS = 8
-"""Hidden units: which words stand together, beyond what a sum can say. More or softer ones judge real comments worse."""
+"""Hidden units: which words stand together, beyond what a sum can say. More or softer ones judge comments worse."""
 
 STIFFNESS = 20.0
 """Penalty of the hidden units' weights; those of the sum pay 1."""
