@@ -20,7 +20,17 @@ from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.comments.status import HELD
 from moderation.policy.rules import BURST_CODES, FLAG_CODES
 from moderation.rescoring import measured
-from moderation.rescoring.window import STATUSES, UNDECIDED, Codes, Flags, Floats, Integers, Window, last
+from moderation.rescoring.window import (
+    STATUSES,
+    UNDECIDED,
+    Codes,
+    Flags,
+    Floats,
+    Integers,
+    Window,
+    fetched,
+    last,
+)
 from moderation.review import bursts
 from moderation.scoring import work
 from moderation.scoring.models import Work
@@ -116,25 +126,22 @@ def load(session: Session, site: Site, most: int, now: datetime) -> Columns:
 
 
 def _comments(session: Session, seen: Window) -> tuple[Any, ...]:
-    rows = (
-        session.connection()
-        .execute(
-            select(
-                Comment.id,
-                Comment.revision,
-                Comment.status,
-                Comment.human_revision,
-                Comment.author_id,
-                Comment.story_id,
-                Comment.intake_flags,
-                Revision.links,
-            )
-            .with_hint(Comment, "NOT INDEXED", "sqlite")
-            .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
-            .where(seen.holds())
-            .order_by(Comment.id)
+    rows = fetched(
+        session,
+        select(
+            Comment.id,
+            Comment.revision,
+            Comment.status,
+            Comment.human_revision,
+            Comment.author_id,
+            Comment.story_id,
+            Comment.intake_flags,
+            Revision.links,
         )
-        .all()
+        .with_hint(Comment, "NOT INDEXED", "sqlite")
+        .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
+        .where(seen.holds())
+        .order_by(Comment.id),
     )
     ids, revision, status, decided_on, author, story, flags, links = zip(*rows, strict=True) if rows else ((),) * 8
     stands = np.array([STATUSES[name] for name in status], np.int8)

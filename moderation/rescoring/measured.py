@@ -1,20 +1,19 @@
 """The scores that count, of many comments at once, as arrays: which of a text's scores count is what
 `scoring/store.py` and `review/evidence.py` say of one. A query room."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import reduce
-from operator import add
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sqlalchemy import and_, func, select
+from sqlalchemy import Text, and_, cast, select
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment
 from moderation.composition import BUILTIN, SCORERS, Composition
-from moderation.rescoring.window import Codes, Flags, Floats, Integers, Window
+from moderation.rescoring.window import Codes, Flags, Floats, Integers, Window, fetched
 from moderation.review import evidence
 from moderation.scoring import store as scores
 from moderation.scoring.models import Score
@@ -63,17 +62,18 @@ def counting(session: Session, seen: Window, *columns: Any) -> Any:
 def read(session: Session, seen: Window, ids: Integers) -> Measured:
     _, rank = scores.counting(session)
     signals = [getattr(Score, name) for name in SIGNALS]
-    facts = [func.coalesce(Score.facts[name].as_integer(), 0) for name in ("links", "hidden")]
-    facts.append(reduce(add, (func.coalesce(Score.facts[name].as_integer(), 0) for name in SELLS)))
     named = (Score.comment_id, Score.id, rank, Score.scorer, Score.language, Score.supported)
-    rows = session.connection().execute(counting(session, seen, *named, *facts, *signals)).all()
+    rows = fetched(session, counting(session, seen, *named, cast(Score.facts, Text), *signals))
     n = len(ids)
     known, hidden, sells = np.zeros(n, np.bool_), np.zeros(n, np.bool_), np.zeros(n, np.bool_)
     links = np.zeros(n, np.int64)
     if not rows or not n:
         values, none = np.full((n, len(SIGNALS)), np.nan), np.full((n, len(SIGNALS)), -1, np.int8)
         return Measured(known, values, none, (), links, hidden, sells, known)
-    comment_ids, score_ids, ranks, names, languages, speaks, *more = zip(*rows, strict=True)
+    comment_ids, score_ids, ranks, names, languages, speaks, texts, *scored = zip(*rows, strict=True)
+    # Facts are a few small counts: of a hundred thousand texts some dozen differ.
+    known_facts = {text: _facts(text) for text in set(texts)}
+    facts = np.array([known_facts[text] for text in texts], np.int64)
     wanted = np.array(comment_ids, np.int64)
     # Of two versions of one scorer the live one counts, else the newest: it is written last.
     order = np.lexsort((np.array(score_ids, np.int64), -np.array(ranks, np.int64)))
@@ -89,10 +89,10 @@ def read(session: Session, seen: Window, ids: Integers) -> Measured:
         rows_of = np.flatnonzero(last >= 0)
         given.append(_Given(name, rows_of, last[rows_of]))
         known[rows_of] = True
-        links[rows_of] = np.maximum(links[rows_of], np.array(more[0], np.int64)[last[rows_of]])
-        hidden[rows_of] |= np.array(more[1], np.int64)[last[rows_of]] > 0
-        sells[rows_of] |= np.array(more[2], np.int64)[last[rows_of]] > 0
-    each = np.array(more[3:], np.float64).T  # None becomes NaN
+        links[rows_of] = np.maximum(links[rows_of], facts[last[rows_of], 0])
+        hidden[rows_of] |= facts[last[rows_of], 1] > 0
+        sells[rows_of] |= facts[last[rows_of], 2] > 0
+    each = np.array(scored, np.float64).T  # None becomes NaN
     mute = ~np.array(speaks, np.bool_)
     each[np.ix_(mute, np.arange(len(SIGNALS)) != SPAM)] = np.nan
     spoken = _languages(given, np.array(languages), np.array(score_ids, np.int64), n)
@@ -101,6 +101,12 @@ def read(session: Session, seen: Window, ids: Integers) -> Measured:
     return Measured(
         known, values, scorer, tuple(one.scorer for one in given), links, hidden, sells | (links > 0), supported
     )
+
+
+def _facts(text: str) -> tuple[int, int, int]:
+    """Links, hidden characters, and things to sell, of facts as they are kept."""
+    found = json.loads(text)
+    return found.get("links") or 0, found.get("hidden") or 0, sum(found.get(name) or 0 for name in SELLS)
 
 
 def _languages(given: Sequence[_Given], languages: NDArray[Any], score_ids: Integers, n: int) -> NDArray[Any]:

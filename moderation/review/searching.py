@@ -85,7 +85,7 @@ SLICE = 2000
 TOO_SLOW = "This search takes too long: add a word, a date or another filter."
 
 _JUDGED = (status.PENDING, status.HELD, status.APPROVED, status.REJECTED)
-_SEAM = "seamofreadings"
+SEAM = "seamofreadings"
 """Stands between a text's words and their other readings, so that no phrase goes across."""
 
 
@@ -338,7 +338,7 @@ def _entry(comment: Comment, view: View) -> Entry:
         comment_id=comment.id,
         site_id=comment.site_id,
         revision=comment.revision,
-        folded=" ".join([*words, _SEAM, *readings] if readings else words),
+        folded=" ".join([*words, SEAM, *readings] if readings else words),
         author=filters.name_of(comment.author_name),
     )
 
