@@ -51,11 +51,22 @@ WHOLE = ("browser", "chaos", "flow", "ui", "runtime")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep such files together, and begin with them: what takes longest must not come last and alone."""
+    """Begin with such files: what takes longest must not come last and alone."""
     whole = [item for item in items if item.path.parent.name in WHOLE]
-    for item in whole:
-        item.add_marker(pytest.mark.xdist_group(item.path.stem))
     items[:] = [*whole, *(item for item in items if item.path.parent.name not in WHOLE)]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep such files together. xdist's own mark for it (`loadgroup`) is silently without effect with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling  # only where several processes test
+
+    class ByFile(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return path if Path(path).parent.name in WHOLE else nodeid
+
+    return ByFile(config, log)
 
 
 CHROMIUM_FLAGS = [
