@@ -79,14 +79,14 @@ def site(db: Database) -> Site:
 def test_scores_of_the_week_are_compared_with_the_four_weeks_before(
     db: Database, settings: Settings, site: Site
 ) -> None:
-    calm = [score(value) for value in RANDOM.uniform(0, 0.4, 900)]
+    calm = [score(value) for value in RANDOM.uniform(0, 0.4, 400)]
     add(db, settings, site, calm, NOW - timedelta(days=10), within=timedelta(days=20))
-    add(db, settings, site, [score(v) for v in RANDOM.uniform(0.5, 0.9, 900)], NOW - timedelta(days=2), within=FOUR)
+    add(db, settings, site, [score(v) for v in RANDOM.uniform(0.5, 0.9, 400)], NOW - timedelta(days=2), within=FOUR)
     told = read(db, settings, site)
     found = {(one.signal, one.language): one for one in told.spreads}
     toxicity = found["toxicity", drift.ALL]
     assert (toxicity.scorer, toxicity.version) == ("builtin", VERSION)
-    assert (toxicity.week.state, toxicity.week.before, toxicity.week.n) == (stability.SHIFTED, 900, 900)
+    assert (toxicity.week.state, toxicity.week.before, toxicity.week.n) == (stability.SHIFTED, 400, 400)
     assert toxicity.day.state == stability.FEW  # nobody wrote on the last day
     assert toxicity.mark == MARK
     assert toxicity.over[1:] == (1.0, None)
@@ -98,7 +98,7 @@ def test_scores_of_the_week_are_compared_with_the_four_weeks_before(
 def test_a_site_that_stays_as_it_was_is_stable_and_a_small_one_is_told_so(
     db: Database, settings: Settings, site: Site
 ) -> None:
-    same = [score(value) for value in np.linspace(0, 0.5, 900)]
+    same = [score(value) for value in np.linspace(0, 0.5, 400)]
     add(db, settings, site, same, NOW - timedelta(days=9), within=timedelta(days=20))
     add(db, settings, site, same, NOW - timedelta(days=2), within=FOUR)
     add(db, settings, site, [score(0.9)] * 20, NOW - timedelta(minutes=1))
@@ -109,12 +109,12 @@ def test_a_site_that_stays_as_it_was_is_stable_and_a_small_one_is_told_so(
 
 
 def test_scores_of_another_version_are_no_reference(db: Database, settings: Settings, site: Site) -> None:
-    old = add(db, settings, site, [None] * 400, NOW - timedelta(days=9))
-    add(db, settings, site, [score(0.2)] * 400, NOW - timedelta(days=1, hours=2))
+    old = add(db, settings, site, [None] * 50, NOW - timedelta(days=9))
+    add(db, settings, site, [score(0.2)] * 50, NOW - timedelta(days=1, hours=2))
     with db.transaction() as session:
         scores.put(session, builtin.NAME, "older", [NewScore(one, 1, score(0.8)) for one in old], NOW)
     spread = read(db, settings, site).spreads[0]
-    assert (spread.week.before, spread.week.n, spread.week.state) == (0, 400, stability.FEW)
+    assert (spread.week.before, spread.week.n, spread.week.state) == (0, 50, stability.FEW)
 
 
 def test_what_an_import_brought_and_what_staff_wrote_is_not_looked_at(
@@ -191,7 +191,7 @@ def test_a_sample_is_bounded_and_comes_from_the_whole_span(
     db: Database, settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sampled, "PART", 5)
-    add(db, settings, site, [score(0.1)] * 200, NOW - timedelta(seconds=1), within=timedelta(hours=23, minutes=59))
+    add(db, settings, site, [score(0.1)] * 100, NOW - timedelta(seconds=1), within=timedelta(hours=23, minutes=59))
     with db.reading() as session:
         found = sampled.read(session, site.id, NOW - drift.DAY, NOW)
         assert (len(found), found.whole) == (5 * sampled.SLICES, False)
@@ -247,7 +247,7 @@ def test_the_page_shows_who_speaks_what_was_offered_and_drift(
 ) -> None:
     add_user(db)
     number = layer_offered(db, site, [])
-    calm, now = [score(v) for v in RANDOM.uniform(0, 0.4, 600)], [score(v) for v in RANDOM.uniform(0.3, 0.9, 600)]
+    calm, now = [score(v) for v in RANDOM.uniform(0, 0.4, 400)], [score(v) for v in RANDOM.uniform(0.3, 0.9, 400)]
     add(db, settings, site, calm, NOW - timedelta(days=10), within=timedelta(days=20))
     add(db, settings, site, now, NOW - timedelta(days=1), within=FOUR)
     browser = log_in(app)
