@@ -1,5 +1,6 @@
 """How a command opens the house: settings, database, sender. A door's helper."""
 
+import time
 from typing import Any
 
 from moderation.db import Database
@@ -15,3 +16,9 @@ def opened(*, nudging: bool = False) -> tuple[Settings, Database]:
     if nudging:
         info["sender"] = CelerySender(settings)
     return settings, Database(settings.database, info=info)
+
+
+def let_nudge_leave() -> None:
+    """Call it last in a command that has woken workers: the nudge leaves from a thread of its own, and ends with us.
+    Lost, it costs the time until the next sweep."""
+    time.sleep(0.2)

@@ -161,8 +161,19 @@ def cacheable(value: Any, *, seconds: int) -> Response:
 
 def kept(response: Response, *, seconds: int) -> Response:
     """A public answer that anybody may keep for `seconds`, and show stale thrice as long while they ask anew."""
-    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
     response.headers["Cache-Control"] = f"public, max-age={seconds}, stale-while-revalidate={3 * seconds}"
+    return _unless_known(response)
+
+
+def polled(value: Any) -> Response:
+    """A JSON answer to a page that asks again and again, with an ETag of its content: 304 while nothing has changed."""
+    response = answer(value)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return _unless_known(response)
+
+
+def _unless_known(response: Response) -> Response:
+    response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
     return cast(Response, response.make_conditional(request))
 
 

@@ -112,8 +112,7 @@ def seniors_only(view: View) -> View:
 
     @wraps(view)
     def guarded(*args: Any, **kwargs: Any) -> Any:
-        if not moderators.is_senior(g.me):
-            raise NotAllowed("Only seniors and administrators may do this.")
+        moderators.senior(g.me)
         return view(*args, **kwargs)
 
     return login_required(guarded)  # type: ignore[return-value]  # wraps() keeps the view's signature

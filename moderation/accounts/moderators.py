@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from moderation.accounts import audit
 from moderation.accounts.models import LoginFailure, LoginSession, Moderator, ModeratorSite, Site
-from moderation.errors import Conflict, InvalidInput, NotAuthenticated, NotFound, TooMany
+from moderation.errors import Conflict, InvalidInput, NotAllowed, NotAuthenticated, NotFound, TooMany
 
 ADMINISTRATOR = "administrator"
 SENIOR = "senior"
@@ -106,6 +106,21 @@ def add(
 def is_senior(moderator: Moderator) -> bool:
     """Whether they may decide what was escalated, and order what becomes of an author: seniors and administrators."""
     return moderator.role in (SENIOR, ADMINISTRATOR)
+
+
+SENIORS_ONLY = "Only seniors and administrators may do this."
+
+
+def senior(moderator: Moderator, refusal: str = SENIORS_ONLY) -> Moderator:
+    """The moderator, if they are a senior or an administrator. Raises NotAllowed with the `refusal`."""
+    if not is_senior(moderator):
+        raise NotAllowed(refusal)
+    return moderator
+
+
+def actor(moderator: Moderator) -> str:
+    """As the audit and the history of a policy name them."""
+    return f"moderator:{moderator.id}"
 
 
 def set_role(session: Session, moderator: Moderator, role: str, now: datetime, *, actor: str = "cli") -> None:

@@ -41,8 +41,6 @@ SAMPLES_KEPT = timedelta(days=2)
 DEAD_DAYS = 7
 """Deliveries that were given up longer ago than this are history."""
 LATE, LATE_LASTING = timedelta(minutes=15), timedelta(minutes=5)
-SILENT = 60.0
-"""Seconds without a heartbeat: a worker beats every five, and at least every thirty when it is busy."""
 PATIENCE = timedelta(seconds=60)
 """How long a worker must be found silent: after a start the last heartbeat is old, and the model is still loading."""
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -257,7 +255,7 @@ def _workers(session: Session, settings: Settings, now: datetime) -> list[Found]
     expected = {f"scoring:{name}": (SCORER_GONE, name) for name in scorers} | {"delivery": (DELIVERY_GONE, "")}
     found = []
     for process, (kind, subject) in expected.items():
-        if ages.get(process, SILENT + 1) > SILENT:
+        if ages.get(process, health.SILENT + 1) > health.SILENT:
             found.append(Found(kind, subject, patience=PATIENCE, facts={"scorer": subject}))
     if not scorers:
         # A choice, not a fault.

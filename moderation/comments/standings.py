@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from moderation.accounts import audit, moderators
 from moderation.accounts.models import Moderator
 from moderation.comments.models import Author
-from moderation.errors import InvalidInput, NotAllowed
+from moderation.errors import InvalidInput
 
 BANNED, HELD, TRUSTED, NOTHING = "banned", "held", "trusted", ""
 KINDS = (BANNED, HELD, TRUSTED, NOTHING)
@@ -39,8 +39,7 @@ def set_standing(
     Raises NotAllowed for a plain moderator, InvalidInput naming `kind` or `until` for an order that makes no sense for
     this author: a name is shared by many, and what nobody has checked earns no trust.
     """
-    if not moderators.is_senior(me):
-        raise NotAllowed(SENIORS_ONLY)
+    moderators.senior(me, SENIORS_ONLY)
     if kind not in KINDS:
         raise InvalidInput("The standing must be banned, held, trusted or empty.", field="kind")
     if kind == BANNED and author.identity.startswith("n:"):

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from moderation import web
-from moderation.accounts import audit, auth, sites
+from moderation.accounts import audit, auth, moderators, sites
 from moderation.accounts.models import Site
 from moderation.db import utcnow
 from moderation.delivery import endpoints, outbox
@@ -117,7 +117,7 @@ def add() -> AnyResponse:
     site_id = _number("site")
     try:
         with web.database().transaction() as session:
-            endpoints.add(session, _site(session, site_id), url, now=utcnow(), actor=_actor())
+            endpoints.add(session, _site(session, site_id), url, now=utcnow(), actor=moderators.actor(g.me))
     except (InvalidInput, Conflict) as error:
         return _faulty(error, {"add": site_id}, url)
     return _back("added")
@@ -132,7 +132,7 @@ def change(endpoint_id: int) -> AnyResponse:
     try:
         with web.database().transaction() as session:
             endpoint = _endpoint(session, endpoint_id, lock=True)
-            endpoints.change_url(session, endpoint, url, now=utcnow(), actor=_actor())
+            endpoints.change_url(session, endpoint, url, now=utcnow(), actor=moderators.actor(g.me))
     except (InvalidInput, Conflict) as error:
         return _faulty(error, {"change": endpoint_id}, url)
     return _back("changed")
@@ -156,7 +156,7 @@ def act(endpoint_id: int, deed: str) -> AnyResponse:
     if deed not in DEEDS:
         raise NotFound("There is nothing under this address.")
     with web.database().transaction() as session:
-        DEEDS[deed](session, _endpoint(session, endpoint_id, lock=True), now=utcnow(), actor=_actor())
+        DEEDS[deed](session, _endpoint(session, endpoint_id, lock=True), now=utcnow(), actor=moderators.actor(g.me))
     return _back(deed)
 
 
@@ -235,14 +235,10 @@ def _number(name: str) -> int:
     return int(text)
 
 
-def _actor() -> str:
-    return f"moderator:{g.me.id}"
-
-
 def _note_replay(session: Session, site_id: int, count: int) -> None:
     audit.record(
         session,
-        actor=_actor(),
+        actor=moderators.actor(g.me),
         action="delivery.replay",
         subject=f"site:{site_id}",
         site_id=site_id,

@@ -37,6 +37,15 @@ def beat(session: Session, name: str, now: datetime) -> None:
             session.execute(update(Heartbeat).where(Heartbeat.name == name).values(at=now))
 
 
+SILENT = 60.0
+"""Seconds without a heartbeat: a worker beats every five, and at least every thirty when it is busy."""
+
+
+def silent(session: Session, name: str, now: datetime) -> bool:
+    """Whether no process of the class has given a sign of life for SILENT seconds, or ever."""
+    return ages(session, now).get(name, SILENT + 1) > SILENT
+
+
 def ages(session: Session, now: datetime) -> dict[str, float]:
     """Seconds since each process class last beat."""
     return {row.name: (now - row.at).total_seconds() for row in session.scalars(select(Heartbeat))}

@@ -4,11 +4,10 @@ Precision at a mark is the share of rejections among the decided comments whose 
 share of all rejections that lie there. Only comments that a person approved or rejected are counted, so below the live
 hold mark, where people see few comments, the figures say little: `read` tells how many were read. Pure.
 
-Wilson's interval: E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+The interval of a precision is Wilson's (scoring/metrics.py).
 The interval of the mark is a percentile bootstrap: B. Efron, "Bootstrap methods", Annals of Statistics 7 (1979).
 """
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 from moderation.rescoring.columns import Columns
 from moderation.rescoring.verdicts import REJECT_CODE
 from moderation.rescoring.window import UNDECIDED
+from moderation.scoring.metrics import LEVEL, wilson
 from moderation.signals import SIGNALS
 
 LEAST = 100
@@ -29,9 +29,7 @@ LEAST_ABOVE = 30
 """Decisions at or above a mark below which its precision is not looked at."""
 
 USUAL_PRECISION = 0.6
-CONFIDENCE = 0.95
-_Z = 1.959963984540054
-"""The normal quantile of CONFIDENCE, two-sided."""
+CONFIDENCE = LEVEL
 
 GRID = 1000
 """Marks are looked at in steps of a thousandth."""
@@ -138,16 +136,6 @@ def advise(columns: Columns, scorer: str, signal: str, wanted: float) -> Advice:
         read=int(above[:, step].sum()) / every,
         curve=curve,
     )
-
-
-def wilson(successes: int, n: int) -> tuple[float, float]:
-    """Wilson's interval of a share with CONFIDENCE; (0, 1) of nothing."""
-    if n == 0:
-        return 0.0, 1.0
-    share, z2 = successes / n, _Z * _Z
-    centre = share + z2 / (2 * n)
-    half = _Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
 
 
 def _per_step(values: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from moderation import web
 from moderation.accounts import auth
 from moderation.accounts.models import Site
+from moderation.accounts.moderators import actor, senior
 from moderation.db import utcnow
 from moderation.policy import drafts, store
 from moderation.policy.commands import MAX_BYTES
@@ -16,7 +17,7 @@ from moderation.policy.document import parse
 from moderation.policy.models import PolicyDraft
 from moderation.rescoring import api_policy_schemas as shapes
 from moderation.rescoring import columns, policy_bodies, simulator
-from moderation.rescoring.api_policy_views import LATE, TAG, actor, named, senior, site_in
+from moderation.rescoring.api_policy_views import LATE, TAG, named, site_in
 from moderation.rescoring.policy_views import hashed
 from moderation.review.api_views import ERRORS, NOT_THERE, READ_ERRORS, me_in, number
 

@@ -11,11 +11,12 @@ from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
 from moderation import web
-from moderation.accounts import auth, moderators, sites
-from moderation.accounts.models import Moderator, Site
+from moderation.accounts import auth, sites
+from moderation.accounts.models import Site
+from moderation.accounts.moderators import actor, senior
 from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
-from moderation.errors import InvalidInput, NotAllowed
+from moderation.errors import InvalidInput
 from moderation.policy import drafts, store
 from moderation.rescoring import advice as advising
 from moderation.rescoring import api_policy_schemas as shapes
@@ -27,25 +28,12 @@ policies_api = Blueprint("policies_api", __name__, url_prefix="/api/v1")
 TAG = "policies"
 REVERT = shapes.RevertSchema()
 
-SENIORS_ONLY = "Only seniors and administrators may do this."
 LATE: tuple[str, Any] = ("The draft or the live policy is another one by now, or nothing would change.", ErrorSchema)
-
-
-def senior(me: Moderator) -> Moderator:
-    """Who asks, if they are a senior. Raises NotAllowed."""
-    if not moderators.is_senior(me):
-        raise NotAllowed(SENIORS_ONLY)
-    return me
 
 
 def site_in(session: Session, site_id: str) -> Site:
     """A site of mine, by the id of the address. Raises NotFound."""
     return sites.of_ids(session, chosen_sites(site_id))[0]
-
-
-def actor(me: Moderator) -> str:
-    """Who did it, as a policy's history has it."""
-    return f"moderator:{me.id}"
 
 
 def document_of(session: Session, site_id: int, which: str, name: str) -> Mapping[str, Any]:

@@ -13,7 +13,6 @@ from moderation.accounts import auth, moderators, sites
 from moderation.accounts.models import Moderator
 from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
-from moderation.errors import NotAllowed
 from moderation.rescoring import api_schemas as shapes
 from moderation.rescoring import bodies, report, runs, table_views
 from moderation.rescoring.models import RescoreRun
@@ -33,9 +32,7 @@ Deed = Callable[[Session, RescoreRun, By, datetime], None]
 
 def senior(me: Moderator) -> Moderator:
     """Who asks, if they are a senior. Raises NotAllowed."""
-    if not moderators.is_senior(me):
-        raise NotAllowed(SENIORS_ONLY)
-    return me
+    return moderators.senior(me, SENIORS_ONLY)
 
 
 def run_in(session: Session, run_id: str, *, lock: bool = False) -> RescoreRun:

@@ -1,7 +1,6 @@
 """`moderation rescore apply …`: put chosen movements of a run's report before people again, and take that back."""
 
 import json
-import time
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
@@ -11,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from moderation.db import utcnow
 from moderation.errors import InvalidInput
-from moderation.opening import opened
+from moderation.opening import let_nudge_leave, opened
 from moderation.rescoring import applying, bodies, runs
 from moderation.rescoring.applying import Movement
 from moderation.rescoring.models import RescoreApply, RescoreRun
@@ -170,7 +169,7 @@ def _begun(body: bodies.Body, as_json: bool, what: str) -> None:
     else:
         click.echo(f"Job {body['id']} {what}")
         click.echo(f"Look at it: moderation rescore apply status {body['id']}")
-    time.sleep(0.2)  # the nudge leaves from a thread of its own; lost, it costs the time until the next sweep
+    let_nudge_leave()
 
 
 def _steer(job_id: int, step: Step) -> None:
@@ -181,7 +180,7 @@ def _steer(job_id: int, step: Step) -> None:
         state = job.state
     click.echo(f"Job {job_id} is {state}.")
     if step is applying.resume:
-        time.sleep(0.2)  # see _begun
+        let_nudge_leave()
 
 
 def _show(body: bodies.Body) -> None:

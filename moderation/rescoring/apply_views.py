@@ -13,7 +13,7 @@ from moderation.db import utcnow
 from moderation.errors import InvalidInput
 from moderation.rescoring import applying, runs, shown_views
 from moderation.rescoring.applying import Movement
-from moderation.rescoring.rescore_views import page, polled, run_shown, senior_in, silent
+from moderation.rescoring.rescore_views import page, run_shown, senior_in, silent
 from moderation.rescoring.runs import By
 from moderation.review.bulk import OVER
 
@@ -87,7 +87,7 @@ def progress(run_id: int, job_id: int) -> Response:
     with web.database().reading() as session:
         job = applying.get(session, runs.get(session, run_id, site_ids=g.site_ids), job_id)
         told = applying.progress(job, now)
-    return polled({"state": told.state, "share": round(told.share, 4), "texts": shown_views.job_texts(told, now)})
+    return web.polled({"state": told.state, "share": round(told.share, 4), "texts": shown_views.job_texts(told, now)})
 
 
 @apply_pages.post("/<int:job_id>")

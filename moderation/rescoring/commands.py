@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from moderation.archive import store as archive
 from moderation.db import utcnow
-from moderation.opening import opened
+from moderation.opening import let_nudge_leave, opened
 from moderation.rescoring import bodies, report, runs, table_views, told_lines
 from moderation.rescoring.apply_commands import apply
 from moderation.rescoring.models import RescoreRun
@@ -72,7 +72,7 @@ def start(site_name: str, line: str, scorer: str, policy: str, device: str, dry_
         return
     click.echo(f"Run {run.id} scores {run.total} comments with {run.scorer}@{run.version}: {run.query or 'all'}")
     click.echo(f"Follow it: moderation rescore watch {run.id}")
-    time.sleep(0.2)  # the nudge leaves from a thread of its own; lost, it costs the time until the next sweep
+    let_nudge_leave()
 
 
 @rescore.command("status")
@@ -176,7 +176,7 @@ def _steer(run_id: int, deed: Deed) -> None:
         state = run.state
     click.echo(f"Run {run_id} is {state}.")
     if deed is runs.resume:
-        time.sleep(0.2)  # see start
+        let_nudge_leave()
 
 
 def _show_plan(planned: Plan, as_json: bool) -> None:

@@ -106,7 +106,9 @@ def begin(site_id: int) -> AnyResponse:
     """Begin a draft from the live policy."""
     with web.database().transaction() as session:
         _site(session, site_id)
-        made = drafts.create(session, site_id, by=_actor(), now=utcnow(), name=request.form.get("name", ""))
+        made = drafts.create(
+            session, site_id, by=moderators.actor(g.me), now=utcnow(), name=request.form.get("name", "")
+        )
     return redirect(f"/policies/drafts/{made.id}", 303)
 
 
@@ -130,7 +132,7 @@ def revert(site_id: int) -> AnyResponse:
     with web.database().transaction() as session:
         _site(session, site_id)
         number, seen = _number("version"), _number("seen_live")
-        drafts.revert(session, site_id, number, by=_actor(), now=utcnow(), seen_live=seen)
+        drafts.revert(session, site_id, number, by=moderators.actor(g.me), now=utcnow(), seen_live=seen)
     return redirect(f"/policies/{site_id}", 303)
 
 
@@ -185,7 +187,7 @@ def publish(draft_id: int) -> AnyResponse:
     with web.database().transaction() as session:
         draft = _mine(session, draft_id)
         seen_live = _number("seen_live")
-        drafts.publish(session, draft, by=_actor(), now=utcnow(), seen=_seen(), seen_live=seen_live)
+        drafts.publish(session, draft, by=moderators.actor(g.me), now=utcnow(), seen=_seen(), seen_live=seen_live)
         site_id = draft.site_id
     return redirect(f"/policies/{site_id}", 303)
 
@@ -197,7 +199,7 @@ def shadow(draft_id: int) -> AnyResponse:
     """Switch a draft's shadow on or off."""
     with web.database().transaction() as session:
         draft = _mine(session, draft_id)
-        drafts.set_shadow(session, draft, request.form.get("shadow") == "on", by=_actor(), now=utcnow())
+        drafts.set_shadow(session, draft, request.form.get("shadow") == "on", by=moderators.actor(g.me), now=utcnow())
     return redirect(f"/policies/drafts/{draft_id}", 303)
 
 
@@ -209,7 +211,7 @@ def discard(draft_id: int) -> AnyResponse:
     with web.database().transaction() as session:
         draft = _mine(session, draft_id)
         site_id = draft.site_id
-        drafts.discard(session, draft, by=_actor(), now=utcnow())
+        drafts.discard(session, draft, by=moderators.actor(g.me), now=utcnow())
     return redirect(f"/policies/{site_id}", 303)
 
 
@@ -276,10 +278,6 @@ def _site(session: Session, site_id: int) -> Site:
 def _mine(session: Session, draft_id: int) -> PolicyDraft:
     me = auth.current(session)  # as it is in the transaction of the deed
     return drafts.get(session, moderators.site_ids(session, me), draft_id, lock=True)
-
-
-def _actor() -> str:
-    return f"moderator:{g.me.id}"
 
 
 def _number(name: str) -> int:

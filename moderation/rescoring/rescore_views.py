@@ -4,8 +4,6 @@ For seniors and administrators, as in the API. Works without script; with it a r
 (static/bulk.js). Applying has pages of its own (rescoring/apply_views.py).
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +19,7 @@ from moderation import web
 from moderation.accounts import auth, moderators, sites
 from moderation.accounts.models import Moderator
 from moderation.db import utcnow
-from moderation.errors import Conflict, InvalidInput, ModerationError, NotAllowed
+from moderation.errors import Conflict, InvalidInput, ModerationError
 from moderation.health import store as health
 from moderation.policy import drafts
 from moderation.policy.document import APPROVE, REJECT
@@ -39,10 +37,6 @@ rescore_pages = Blueprint("rescore_pages", __name__, url_prefix="/rescores")
 PAGE = 20
 """Runs of one page."""
 
-SILENT = 60.0
-"""Seconds without a sign of life of the worker after which a page says so."""
-
-SENIORS_ONLY = "Only seniors and administrators may do this."
 WRONG_DEED = "The deed must be one of pause, resume, cancel."
 
 
@@ -112,7 +106,7 @@ def progress(run_id: int) -> Response:
         run = runs.get(session, run_id, site_ids=g.site_ids)
         told = runs.progress(session, run, now)
         texts = shown_views.run_texts(told, run.yielded, run.yielded_seconds, now)
-    return polled({"state": told.state, "share": round(told.share, 4), "texts": texts})
+    return web.polled({"state": told.state, "share": round(told.share, 4), "texts": texts})
 
 
 @rescore_pages.post("/<int:run_id>")
@@ -214,23 +208,12 @@ def run_shown(
 
 def senior_in(session: Session) -> Moderator:
     """Who asks, as they are in the transaction of the deed. Raises NotAllowed."""
-    me = auth.current(session)
-    if not moderators.is_senior(me):
-        raise NotAllowed(SENIORS_ONLY)
-    return me
+    return moderators.senior(auth.current(session))
 
 
 def silent(session: Session, state: str, now: datetime) -> bool:
     """Whether something that runs waits for a worker that gives no sign of life."""
-    return state == RUNNING and health.ages(session, now).get("rescoring", SILENT + 1) > SILENT
-
-
-def polled(body: Mapping[str, Any]) -> Response:
-    """An answer to a page that asks every second: 304 while nothing has changed."""
-    response = web.answer(body)
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.set_etag(hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32])
-    return response.make_conditional(request)  # type: ignore[return-value]  # Flask's Response comes back as itself
+    return state == RUNNING and health.silent(session, "rescoring", now)
 
 
 def page(session: Session, template: str, status: int = 200, **values: Any) -> Response:

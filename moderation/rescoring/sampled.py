@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from sqlalchemy import and_, literal, select, union_all
 from sqlalchemy.orm import Session
 
+from moderation.comments.arrivals import LIVE_SOURCES
 from moderation.comments.models import Comment, Revision
 from moderation.comments.status import APPROVED, HELD, REJECTED
 from moderation.db import id_among
@@ -26,9 +27,6 @@ SAMPLE = 4000
 SLICES = 8
 """Parts of a span: the sample comes from all of it, not from its last hour."""
 PART = SAMPLE // SLICES
-
-LIVE = ("api", "webhook", "form")
-"""Sources of comments that readers have just written."""
 
 _JUDGED = (APPROVED, HELD, REJECTED)
 
@@ -96,7 +94,7 @@ def _chosen(session: Session, site_id: int, start: datetime, end: datetime) -> t
     walks: list[Any] = []
     for number in range(SLICES):
         low, high = start + number * width, start + (number + 1) * width
-        for source in LIVE:
+        for source in LIVE_SOURCES:
             walk = (
                 select(Comment.id, Comment.received_at, literal(number).label("part"))
                 .where(

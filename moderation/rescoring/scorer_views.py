@@ -9,7 +9,6 @@ from datetime import datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from babel import numbers
 from flask import Blueprint, Response, g, render_template, request
 
 from moderation import i18n, web
@@ -18,7 +17,7 @@ from moderation.db import utcnow
 from moderation.errors import NotFound
 from moderation.rescoring import drift, stability
 from moderation.rescoring.drift import Beside, Drift, Spread
-from moderation.rescoring.shown_views import percent
+from moderation.rescoring.shown_views import figure, percent, signed
 from moderation.review import charts, evidence, queue, statistics
 from moderation.review.charts import Chart
 from moderation.review.statistics_views import span
@@ -103,7 +102,7 @@ def page() -> Response:
             percent=percent,
             span=span,
             few=drift.FEW,
-            bands=(_number(stability.MOVED_FROM, 2), _number(stability.SHIFTED_FROM, 2)),
+            bands=(figure(stability.MOVED_FROM, 2), figure(stability.SHIFTED_FROM, 2)),
         )
     return Response(html, mimetype="text/html")
 
@@ -117,8 +116,8 @@ def _scorers(told: Drift | None, language: str) -> Mapping[str, Sequence[Shown]]
                 Shown(
                     spread,
                     [percent(share) for share in spread.over],
-                    _number(spread.week.index, 2),
-                    _number(spread.day.index, 2),
+                    figure(spread.week.index, 2),
+                    figure(spread.day.index, 2),
                     _histogram(spread),
                 )
             )
@@ -140,7 +139,7 @@ def _histogram(spread: Spread) -> Histogram | None:
         top=percent(top / SCALE, 0),
         middle=percent(top / SCALE / 2, 0),
         rows=[
-            (_number(low, 3), _number(high, 3), percent(was), percent(then), percent(now))
+            (figure(low, 3), figure(high, 3), percent(was), percent(then), percent(now))
             for (low, high), was, then, now in zip(pairwise(bounds), week.expected, week.found, days, strict=True)
         ],
     )
@@ -159,7 +158,7 @@ def _shadow(one: Beside, language: str) -> ShownShadow:
             ]
         ),
         signals=[
-            (item.signal, item.n, _signed(item.mean), _number(item.size, 3), _number(item.p95, 3))
+            (item.signal, item.n, signed(item.mean, 3), figure(item.size, 3), figure(item.p95, 3))
             for item in one.differences
             if item.language == language
         ],
@@ -196,14 +195,3 @@ def _volume(figures: statistics.Figures, now: datetime) -> Volume:
     chart = charts.bars([("c-calm", came)])
     rows = list(zip(starts, came, strict=True))[::-1]
     return Volume(sum(came), chart, rows, [starts[place] for place in chart.labelled], figures.missing)
-
-
-def _number(value: float | None, digits: int) -> str:
-    if value is None:
-        return "–"
-    return str(numbers.format_decimal(value, format="0." + "0" * digits, locale=i18n.language()))
-
-
-def _signed(value: float) -> str:
-    figure = _number(abs(value), 3)
-    return f"+{figure}" if value > 0 else f"−{figure}" if value < 0 else figure

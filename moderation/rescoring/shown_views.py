@@ -54,12 +54,19 @@ class Measure:
     difference: str
 
 
+def figure(value: float | None, places: int) -> str:
+    """A number with so many places as people read it; `–` where it is not known."""
+    if value is None:
+        return "–"
+    pattern = "0." + "0" * places if places else "0"
+    return str(numbers.format_decimal(value, format=pattern, locale=i18n.language()))
+
+
 def percent(share: float | None, places: int = 1) -> str:
     """A share 0..1 as people read it; `–` where it is not known."""
     if share is None:
         return "–"
-    figure = numbers.format_decimal(share * 100, format="0." + "0" * places if places else "0", locale=i18n.language())
-    return str(gettext("%(percent)s %%", percent=figure))
+    return str(gettext("%(percent)s %%", percent=figure(share * 100, places)))
 
 
 def changes(told: Report) -> list[Changes]:
@@ -155,9 +162,9 @@ def _changes(signal: str, bins: Sequence[int]) -> Changes:
     )
 
 
-def signed(value: float) -> str:
+def signed(value: float, places: int = 1) -> str:
     """A change of a score: +0.3, −0.3, 0.0."""
-    text = str(numbers.format_decimal(abs(value), format="0.0", locale=i18n.language()))
+    text = figure(abs(value), places)
     return f"+{text}" if value > 0 else f"−{text}" if value < 0 else text
 
 
@@ -171,8 +178,8 @@ def _difference(before: float | None, after: float | None) -> str:
     if before is None or after is None:
         return "–"
     points = round((after - before) * 100, 1)
-    figure = numbers.format_decimal(abs(points), format="0.0", locale=i18n.language())
-    return f"▲ {figure}" if points > 0 else f"▼ {figure}" if points < 0 else "="
+    size = figure(abs(points), 1)
+    return f"▲ {size}" if points > 0 else f"▼ {size}" if points < 0 else "="
 
 
 def _left(seconds: int | None, now: datetime) -> str:

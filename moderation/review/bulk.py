@@ -543,7 +543,7 @@ def _move(
 def _note(session: Session, job: BulkJob, me: Moderator, action: str, now: datetime, detail: str) -> None:
     audit.record(
         session,
-        actor=f"moderator:{me.id}",
+        actor=moderators.actor(me),
         action=action,
         subject=f"bulk:{job.id}",
         site_id=None,

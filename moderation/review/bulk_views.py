@@ -3,8 +3,6 @@
 Works without script; with it a job's page follows its job (static/bulk.js).
 """
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,9 +26,6 @@ from moderation.review.filters import Query
 from moderation.review.models import BulkJob, Decision
 
 bulk_pages = Blueprint("bulk_pages", __name__, url_prefix="/queue")
-
-SILENT = 60.0
-"""Seconds without a sign of life of the worker after which a job's page says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +110,7 @@ def job_page(job_id: int) -> str:
             undone_by=bulk.undone_by(session, job),
             mine=bulk.may_steer(job, g.me),
             counted=bulk.COUNTED,
-            silent=job.state == bulk.RUNNING and health.ages(session, now).get("bulk", SILENT + 1) > SILENT,
+            silent=job.state == bulk.RUNNING and health.silent(session, "bulk", now),
             counts=queue.counts(session, g.site_ids, g.me, now),
         )
 
@@ -127,11 +122,7 @@ def progress(job_id: int) -> Response:
     now = utcnow()
     with web.database().reading() as session:
         told = bulk.progress(session, bulk.of_mine(session, g.site_ids, g.me, job_id), now)
-    body = {"state": told.state, "share": round(told.share, 4), "texts": _texts(told)}
-    response = web.answer(body)
-    response.headers["Cache-Control"] = "private, no-cache"
-    response.set_etag(hashlib.sha256(json.dumps(body).encode()).hexdigest()[:32])
-    return response.make_conditional(request)  # type: ignore[return-value]  # Flask's Response comes back as itself
+    return web.polled({"state": told.state, "share": round(told.share, 4), "texts": _texts(told)})
 
 
 @bulk_pages.post("/bulk/<int:job_id>")

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import bindparam, select, text
 from sqlalchemy.orm import Session
 
+from moderation.comments.arrivals import LIVE_SOURCES
 from moderation.comments.models import Comment, Revision
 from moderation.comments.status import STATUSES
 from moderation.db import UtcDateTime
@@ -22,9 +23,6 @@ from moderation.scoring.models import Campaign
 
 MINUTES = 10
 """A burst is what came within so many minutes up to the comment."""
-
-LIVE_SOURCES = ("api", "form", "webhook")
-"""Where comments come from while readers write them; an import is no burst."""
 
 Counts = Mapping[int, Mapping[str, int]]
 """Comment → code of a burst → how many comments, this one included."""

@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, and_, func, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
-from moderation.accounts import audit
+from moderation.accounts import audit, moderators
 from moderation.accounts.models import Moderator
 from moderation.comments import status
 from moderation.comments.models import Comment, Revision
@@ -213,7 +213,7 @@ def order(
     session.merge(given)
     audit.record(
         session,
-        actor=f"moderator:{me.id}",
+        actor=moderators.actor(me),
         action=f"campaign.{action}",
         subject=f"campaign:{campaign_id}",
         site_id=site_id,
@@ -232,7 +232,7 @@ def end_order(session: Session, campaign_id: int, me: Moderator, now: datetime) 
     given.until = now
     audit.record(
         session,
-        actor=f"moderator:{me.id}",
+        actor=moderators.actor(me),
         action="campaign.end",
         subject=f"campaign:{campaign_id}",
         site_id=site_id,

@@ -73,7 +73,7 @@ class Decider:
     @property
     def actor(self) -> str:
         """The name for the audit."""
-        return f"moderator:{self.moderator.id}" if self.moderator else self.origin
+        return moderators.actor(self.moderator) if self.moderator else self.origin
 
 
 def decide(

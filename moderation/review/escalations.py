@@ -73,8 +73,7 @@ def answer(session: Session, comment: Comment, me: Moderator, text: str, now: da
 
     Raises NotAllowed for a plain moderator, InvalidInput naming `answer`, Conflict when no question is open.
     """
-    if not moderators.is_senior(me):
-        raise NotAllowed(ANSWER_SENIORS_ONLY)
+    moderators.senior(me, ANSWER_SENIORS_ONLY)
     text = cleaned(text, "answer", MAX_CHARS, WRONG_ANSWER)
     known = open_of(session, [comment.id]).get(comment.id)
     if known is None:
@@ -145,7 +144,7 @@ def _asked(session: Session, where: ColumnElement[bool]) -> list[Asked]:
 def _note(session: Session, comment: Comment, me: Moderator, action: str, now: datetime) -> None:
     audit.record(
         session,
-        actor=f"moderator:{me.id}",
+        actor=moderators.actor(me),
         action=action,
         subject=f"comment:{comment.id}",
         site_id=comment.site_id,

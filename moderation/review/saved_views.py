@@ -76,7 +76,7 @@ def listed(session: Session) -> list[View]:
 def _record(session: Session, action: str, view_id: int, name: str, me: Moderator, now: datetime) -> None:
     audit.record(
         session,
-        actor=f"moderator:{me.id}",
+        actor=moderators.actor(me),
         action=action,
         subject=f"view:{view_id}",
         site_id=None,

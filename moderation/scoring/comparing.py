@@ -7,14 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from moderation.scoring.metrics import auc
+from moderation.scoring.metrics import BOOTSTRAPS, LEVEL, SEED, Labels, auc
 from moderation.scoring.newsroom import Floats
-
-BOOTSTRAPS = 500
-LEVEL = 0.95
-SEED = 1
 
 LEAST = 10
 """Of fewer good or bad comments nothing is concluded."""
@@ -24,7 +19,6 @@ MOST_NEWLY_HELD = 0.02
 
 FIGURES = ("auc", "precision", "recall", "brier")
 
-Labels = NDArray[np.int64]
 Estimate = list[float | None]
 """A figure with the ends of its interval; nulls where it cannot be computed."""
 

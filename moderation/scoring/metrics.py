@@ -4,6 +4,7 @@ Everything that depends on the ranking is computed from one `Curve`: how many ba
 distinct value, highest first. A bootstrap draw changes only these counts, so that hundreds of draws cost one sort.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,6 +19,8 @@ BOOTSTRAPS = 500
 """Draws behind an interval (Efron and Tibshirani 1993, percentiles)."""
 
 LEVEL = 0.95
+_Z = 1.959963984540054
+"""The normal quantile of LEVEL, two-sided."""
 SEED = 1
 BINS = 10
 
@@ -139,14 +142,21 @@ def estimates(
 
 
 def proportion(share: float, total: int) -> Estimate:
-    """A share of `total` with the interval of Wilson (1927), which is honest for few and for rare ones."""
-    if not total:
-        return Estimate(None)
-    z = 1.959964
-    middle = share + z * z / (2 * total)
-    reach = z * float(np.sqrt(share * (1 - share) / total + z * z / (4 * total * total)))
-    whole = 1 + z * z / total
-    return Estimate(share, max(0.0, (middle - reach) / whole), min(1.0, (middle + reach) / whole))
+    """A share of `total` with Wilson's interval, which is honest for few and for rare ones."""
+    return Estimate(share, *wilson(share * total, total)) if total else Estimate(None)
+
+
+def wilson(successes: float, n: int) -> tuple[float, float]:
+    """Wilson's interval of a share, with LEVEL of confidence; (0, 1) of nothing.
+
+    E. B. Wilson, "Probable inference, the law of succession, and statistical inference", JASA 22 (1927).
+    """
+    if n == 0:
+        return 0.0, 1.0
+    share, z2 = successes / n, _Z * _Z
+    centre = share + z2 / (2 * n)
+    half = _Z * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, (centre - half) / (1 + z2 / n)), min(1.0, (centre + half) / (1 + z2 / n))
 
 
 @dataclass(frozen=True, slots=True)
