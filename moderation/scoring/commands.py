@@ -212,15 +212,18 @@ def train(data: Path | None, out: Path | None, from_decisions: bool, site_id: in
 @click.option(
     "--folds", is_flag=True, help="Also five folds over both splits where few rows are bad; trains five times."
 )
-def evaluate(data: Path, files: tuple[Path, ...], plot: Path | None, folds: bool) -> None:
+@click.option("--baseline", is_flag=True, help="With --folds: also a plain linear model on the same folds.")
+def evaluate(data: Path, files: tuple[Path, ...], plot: Path | None, folds: bool, baseline: bool) -> None:
     """Measure the built-in model on the unseen rows of a folder, the held-out frames, and more files."""
+    if baseline and not folds:
+        raise click.UsageError("--baseline goes with --folds.")
     from moderation.scoring import evaluation  # only this command measures
 
     evaluation.evaluate(data, files, click.echo, plot)
     if folds:
         from moderation.scoring import folds as five
 
-        five.evaluate(data, click.echo)
+        five.evaluate(data, click.echo, baseline)
 
 
 @click.group()

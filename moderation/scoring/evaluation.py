@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation.scoring import dataset, frames, metrics, reliability, slices
+from moderation.scoring import comments, dataset, frames, metrics, reliability, slices
 from moderation.scoring.builtin import BuiltinScorer
 from moderation.scoring.dataset import Example
 from moderation.scoring.features import TOKEN, Encoded
@@ -160,18 +160,29 @@ def is_frame(row: Example) -> bool:
     return row.group in FRAME_FILES
 
 
+def is_comment(row: Example) -> bool:
+    """Whether a row is one of the whole comments written for this project."""
+    return row.group in (comments.GROUP, comments.UNSEEN_GROUP)
+
+
+WRITTEN = "id, written comments"
+"""Caption of the whole comments written for this project."""
+
 FRAME_FILES = frozenset(path.stem for path in (frames.FOLDER / "frames").glob("*.toml"))
 
 
 def calibration(found: Measured, extra: frozenset[str]) -> Iterator[tuple[str, list[Bin]]]:
-    """Reliability of toxicity: English data, Indonesian held-out frames, and every file that is only measured."""
+    """Reliability of toxicity: data rows, held-out frames, written comments, and every file that is only measured."""
 
     def part(row: Example) -> str:
         if row.group in extra:
             return row.group
+        if is_comment(row):
+            return WRITTEN
         return f"{row.lang}, {'held-out frames' if is_frame(row) else 'dev rows'}"
 
-    for caption in ("en, dev rows", "id, held-out frames", "id, dev rows", "en, held-out frames", *sorted(extra)):
+    captions = ("en, dev rows", "id, held-out frames", "id, dev rows", WRITTEN, "en, held-out frames", *sorted(extra))
+    for caption in captions:
         places = found.of(TOXICITY, partial(_same, part, caption))
         if len(places):
             yield caption, metrics.reliability(found.labels(TOXICITY, places), found.said(TOXICITY, places))
@@ -238,7 +249,7 @@ def evaluate(
     bins of the reliability plot, which is written to `plot`.
     """
     scorer = BuiltinScorer()
-    everything = [*dataset.read(data_dir), *frames.examples()]
+    everything = [*dataset.read(data_dir), *frames.examples(), *comments.examples()]
     more = [row for path in extra for row in dataset.read_file(path)]
     found = Measured(scorer, [row for row in everything if row.dev] + more)
     show(f"scorer {scorer.version}, hold marks {dict(scorer.recommended_hold)}")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from moderation.scoring import evaluation, metrics, training
+from moderation.scoring import baseline, evaluation, metrics, training
 from moderation.scoring.dataset import Example
 from moderation.signals import IDENTITY_ATTACK, INSULT, OBSCENE, SIGNALS, THREAT, TOXICITY
 
@@ -36,34 +36,54 @@ def fold_of(text: str) -> int:
     return zlib.crc32(text.strip().lower().encode("utf-8", "surrogatepass")) // 7 % FOLDS
 
 
-def judged(rows: list[Example], features: Any, show: Callable[[str], None]) -> NDArray[np.float64]:
-    """Logits [n, S] of the rows in MEASURED's sources by the head of their language; other rows stay NaN."""
+def parts(rows: list[Example]) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.int64]]:
+    """Which rows are judged in folds, which may be learned from in the other folds, and the fold of each row."""
     sources = {source for source, _ in MEASURED}
     test = np.array(
         [row.group in sources and any(evaluation.measured(row, signal) for signal in row.labels) for row in rows]
     )
-    dev = np.array([row.dev for row in rows])
-    folds = np.array([fold_of(row.text) for row in rows])
+    return test, test | ~np.array([row.dev for row in rows]), np.array([fold_of(row.text) for row in rows])
+
+
+def judged(rows: list[Example], features: Any, show: Callable[[str], None]) -> NDArray[np.float64]:
+    """Logits [n, S] of the rows in MEASURED's sources by the head of their language; other rows stay NaN."""
+    test, learned, folds = parts(rows)
     found = np.full((len(rows), len(SIGNALS)), np.nan)
     for number in range(FOLDS):
         show(f"fold {number + 1} of {FOLDS}")
         out = test & (folds == number)
         for language in training.HEADS:
-            head = training.fit_head(language, rows, features, (test | ~dev) & ~out, show)
+            head = training.fit_head(language, rows, features, learned & ~out, show)
             own = np.flatnonzero(out & np.array([row.lang == language for row in rows]))
             found[own] = head.logits(*training.split(features[own]))
     return found
 
 
-def evaluate(data_dir: Path, show: Callable[[str], None]) -> None:
-    """Print ROC-AUC and average precision with bootstrap intervals for MEASURED."""
+def evaluate(data_dir: Path, show: Callable[[str], None], plain: bool = False) -> None:
+    """Print ROC-AUC and average precision with bootstrap intervals for MEASURED.
+
+    With `plain` also what the plain linear baseline reaches on the same rows and folds, trained on the source's rows
+    alone and on all rows of its language that are labelled for the signal.
+    """
     rows, features = training.prepare(data_dir, show)
     found = judged(rows, features, show)
     show(f"{FOLDS} folds over both splits")
+    few = baseline.features(features) if plain else None
+    _, learned, folds = parts(rows)
     for source, signal in MEASURED:
-        column = SIGNALS.index(signal)
-        places = [i for i, row in enumerate(rows) if row.group == source and evaluation.measured(row, signal)]
+        own = np.array([row.group == source and evaluation.measured(row, signal) for row in rows])
+        places = np.flatnonzero(own)
         labels = np.array([rows[i].labels[signal] for i in places], dtype=np.int64)
-        area, precision = metrics.estimates(labels, found[places, column], (evaluation.auc_of, evaluation.ap_of))
         bad = int(labels.sum())
-        show(f"{source:<22} {signal:<16} {len(labels) - bad:>6,} {bad:>6,}  AUC {area}  AP {precision}")
+        head = f"{source:<22} {signal:<16} {len(labels) - bad:>6,} {bad:>6,}  "
+        show(head + _figures(labels, found[places, SIGNALS.index(signal)]))
+        if plain:
+            language = np.array([row.lang == source[:2] for row in rows])
+            for name, pool in (("its rows alone", own), ("all rows of the language", language & learned)):
+                said = baseline.judged(rows, few, signal, own, pool, folds)
+                show(f"{'  baseline, ' + name:<55} {_figures(labels, said[places])}")
+
+
+def _figures(labels: NDArray[np.int64], values: NDArray[np.float64]) -> str:
+    area, precision = metrics.estimates(labels, values, (evaluation.auc_of, evaluation.ap_of))
+    return f"AUC {area}  AP {precision}"

@@ -1,7 +1,7 @@
 """Trains the built-in model from labelled data and the project's own corpora. Needs the extra `[train]`.
 
-The rows in the data's `dev` split and the held-out frames are never trained on: they calibrate the probabilities and
-set the recommended thresholds. Everything is seeded: the same data and code give the same file.
+The rows in the data's `dev` split, held-out frames and written comments are never trained on: they calibrate the
+probabilities and set the recommended thresholds. Everything is seeded: the same data and code give the same file.
 """
 
 import os
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from moderation.errors import ModerationError
-from moderation.scoring import dataset, fitting, frames, linear
+from moderation.scoring import comments, dataset, fitting, frames, linear
 from moderation.scoring.builtin import BuiltinScorer
 from moderation.scoring.dataset import Example
 from moderation.scoring.features import BUCKETS, LANGUAGE_BUCKETS, Encoded
@@ -142,7 +142,7 @@ def prepare(data_dir: Path, progress: Progress) -> tuple[list[Example], Any]:
     rows = dataset.read(data_dir)
     if not rows:
         raise TrainingError(f"There is no *.csv.gz with labelled comments in {data_dir}.")
-    rows += frames.examples()
+    rows += [*frames.examples(), *comments.examples()]
     progress(f"{len(rows):,} texts")
     return rows, matrix([row.text for row in rows], progress)
 

@@ -12,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from moderation.scoring import frames
+from moderation.scoring import comments, dataset, frames
 from moderation.scoring.frames import Example
 from moderation.signals import SEVERE_TOXICITY, SIGNALS, SPAM, TOXICITY
 
 FILES = sorted((frames.FOLDER / "frames").glob("*.toml"))
 LISTS = sorted((frames.FOLDER / "lexicon").glob("*.toml"))
+COMMENTS = sorted(comments.FOLDER.glob("*.tsv"))
 SLOT = re.compile(r"\{([^{}]*)\}")
 BLOCK_KEYS = {"signals", "lines", "severe", "unknown", "samples", "note", "pair", "tags"}
 LIST_KEYS = {"sense", "severity", "signals", "terms", "censored"}
@@ -204,9 +205,15 @@ def test_slang_regions_and_wordings_are_listed(words: str, category: str) -> Non
 def test_the_corpora_carry_no_marks_of_data_sets() -> None:
     """Collected comments come with masks, retweets or line-break tokens; nothing here was collected."""
     marks = re.compile(r"\[?(?:USERNAME|USER|URL|NEWLINE_TOKEN|TAB_TOKEN|NAME)\]?|\bRT @|@\w+:|\\n")
-    for path in (*FILES, *(frames.FOLDER / "language").glob("*.txt")):
+    for path in (*FILES, *(frames.FOLDER / "language").glob("*.txt"), *COMMENTS):
         assert marks.search(path.read_text("utf-8")) is None, path.name
-    assert {path.suffix for path in frames.FOLDER.rglob("*") if path.is_file()} <= {".toml", ".txt", ".md", ".csv"}
+    assert {path.suffix for path in frames.FOLDER.rglob("*") if path.is_file()} <= {
+        ".toml",
+        ".txt",
+        ".md",
+        ".csv",
+        ".tsv",
+    }
 
 
 def test_label_files_hold_checksums_and_letters_and_no_words() -> None:
@@ -215,6 +222,31 @@ def test_label_files_hold_checksums_and_letters_and_no_words() -> None:
         assert head == "text_sha256,abuse"
         assert all(re.fullmatch(r"[0-9a-f]{16},(?:[-umo]|T[ioxtg]{0,5})", line) for line in lines), path.name
         assert len({line[:16] for line in lines}) == len(lines), path.name
+
+
+@pytest.mark.parametrize("path", COMMENTS, ids=lambda path: path.stem)
+def test_written_comments_are_letters_and_a_comment(path: Path) -> None:
+    for line in path.read_text("utf-8").splitlines():
+        assert re.fullmatch(r"(?:[-m]|Ti?o?x?t?g?)\t\S.*", line), line
+        assert line.count("\t") == 1
+        assert line == line.rstrip(), line
+
+
+def test_no_comment_is_written_twice_and_none_is_a_sentence_of_the_frames(plain: list[Example]) -> None:
+    found = comments.examples()
+    texts = Counter(" ".join(row.text.lower().split()) for row in found)
+    assert [text for text, times in texts.items() if times > 1] == []
+    assert not {row.text for row in found if row.dev} & {row.text for row in plain if len(row.text) > 25}
+
+
+def test_written_comments_are_mostly_clean_and_some_are_never_trained_on() -> None:
+    found = comments.examples()
+    for group in (comments.GROUP, comments.UNSEEN_GROUP):
+        own = [row for row in found if row.group == group]
+        assert 0.05 <= sum(row.labels[TOXICITY] for row in own) / len(own) <= 0.5
+    assert all(row.dev for row in found if row.group == comments.UNSEEN_GROUP)
+    assert 0.15 <= sum(row.dev for row in found if row.group == comments.GROUP) / len(found) <= 0.25
+    assert all(dataset.importance(row, TOXICITY) > 0 and row.labels[SPAM] == 0 for row in found)
 
 
 def test_language_sentences_are_sentences_and_named_once() -> None:
@@ -233,3 +265,7 @@ def test_the_data_card_states_the_counts_of_the_day() -> None:
     for language, categories in frames.lists().items():
         terms = sum(len(entry["terms"]) for entry in categories.values())
         assert f"| {language} | {len(categories)} | {terms:,} |" in card, language
+    for path in COMMENTS:
+        own = comments.read(path)
+        abusive = sum(row.labels[TOXICITY] for row in own)
+        assert f"| `{path.stem}` | {len(own):,} | {abusive:,} |" in card, path.stem
