@@ -28,7 +28,17 @@ from moderation.policy import store as policies
 from moderation.policy.document import HOLD, Policy
 from moderation.policy.rules import Facts, Verdict
 from moderation.policy.shadows import Shadows
-from moderation.review import bursts, campaigns, claims, decisions, escalations, evidence, facts, priority, searching
+from moderation.review import (
+    bursts,
+    campaigns,
+    claims,
+    decisions,
+    escalations,
+    evidence,
+    facts,
+    priority,
+    search_texts,
+)
 from moderation.review.decisions import Decider
 from moderation.review.evidence import Evidence
 from moderation.scoring import lineup, normalise, registry, work
@@ -163,7 +173,7 @@ def _follow(session: Session, taken: Taken, settings: Settings, now: datetime) -
     if taken.outcome == "withdrawn":
         work.drop(session, comment.id)
         outbox.withdraw(session, comment.id, now)
-        searching.forget(session, [comment.id])
+        search_texts.forget(session, [comment.id])
         claims.drop(session, [comment.id])
     if taken.outcome in ("withdrawn", "revised"):
         escalations.settle(session, [comment.id], None, now)  # what was asked, was asked about the old text
@@ -369,7 +379,7 @@ class Known:
         views = {comment_id: normalise.view(revision.text) for comment_id, revision in revisions.items()}
         folded = {comment_id: view.folded for comment_id, view in views.items()}
         stored = scores.of_revisions(session, keys)
-        searching.learn(session, comments, views, _spans(stored))
+        search_texts.learn(session, comments, views, _spans(stored))
         joined = campaigns.gather(session, comments, folded, now)
         rules_of = {site.id: policies.live(session, site.id) for site in sites}
         new = [comment for comment in comments if comment.status == status.PENDING and comment.id in revisions]

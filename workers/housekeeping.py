@@ -9,7 +9,7 @@ from moderation.comments import inbox, intake, status
 from moderation.db import utcnow
 from moderation.health.store import Pulse
 from moderation.policy import drafts
-from moderation.review import claims, searching, statistics, tallies, upgrades
+from moderation.review import claims, search_texts, statistics, tallies, upgrades
 from moderation.scoring import campaigns
 from workers.app import app, db, settings
 
@@ -42,10 +42,10 @@ INDEX_SECONDS = 0.5
 def _index() -> None:
     stop = time.monotonic() + INDEX_SECONDS
     with db.reading() as session:  # most sweeps find nothing: they should not take the writer's turn
-        more = searching.behind(session)
+        more = search_texts.behind(session)
     while more and time.monotonic() < stop:
         with db.transaction() as session:
-            more = searching.catch_up(session) > 0
+            more = search_texts.catch_up(session) > 0
 
 
 @app.task(name=queues.TASK_HOUSEKEEPING)

@@ -104,7 +104,7 @@ class Comment(Base):
         Index("ix_comment_decided", "site_id", "status", "spam", "decided_at", "id"),
         Index("ix_comment_campaign", "campaign_id", "status", "id", **_where("campaign_id IS NOT NULL")),
         Index("ix_comment_network", "site_id", "ip_network", "status", "id", **_where("ip_network IS NOT NULL")),
-        # What the search does not know yet, though it is judged: review/searching.py.
+        # What the search does not know yet, though it is judged: review/search_texts.py.
         Index("ix_comment_unindexed", "id", **_where(UNINDEXED)),
         Index("ix_comment_pending", "status", "pending_since"),
         Index("ix_comment_address", "site_id", "ip_hash", "received_at"),

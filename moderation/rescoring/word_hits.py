@@ -24,7 +24,7 @@ from moderation.db import id_among
 from moderation.policy import rules
 from moderation.rescoring.columns import MOST, Columns
 from moderation.rescoring.window import Flags, Integers, Window, fetched
-from moderation.review import filters, searching
+from moderation.review import filters, search_texts
 from moderation.review.models import SearchText
 from moderation.scoring import normalise
 
@@ -182,7 +182,7 @@ def _candidates(
             for key in keys & whole:
                 some += [item for item in sought[key] if item.parts <= whole]
         if some or everywhere:
-            yield row, text, [*everywhere, *some], bool(everywhere) or searching.SEAM in words
+            yield row, text, [*everywhere, *some], bool(everywhere) or search_texts.SEAM in words
 
 
 def _patterns(candidates: Sequence[Candidate], lists: int) -> list[Any]:

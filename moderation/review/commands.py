@@ -7,7 +7,7 @@ import click
 from moderation.comments import status
 from moderation.db import utcnow
 from moderation.opening import opened
-from moderation.review import searching, statistics, tallies
+from moderation.review import search_texts, statistics, tallies
 
 
 def register(cli: click.Group) -> None:
@@ -52,7 +52,7 @@ def reindex() -> None:
     total, done = 0, 1
     while done:
         with db.transaction() as session:
-            done = searching.catch_up(session)
+            done = search_texts.catch_up(session)
         total += done
         if total % 10_000 < done:
             click.echo(f"{total} comments", err=True)

@@ -21,7 +21,7 @@ from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import Database, utcnow
 from moderation.errors import InvalidInput
 from moderation.policy.models import VerdictRow
-from moderation.review import filters, searching, traits
+from moderation.review import filters, search_texts, searching, traits
 from moderation.review.decisions import Decider, decide
 from moderation.review.filters import Bound, Condition, Facet, Moment, Numbered, OneOf, Query, Words
 from moderation.review.models import Decision, SearchText, Trait
@@ -125,7 +125,7 @@ def put(db: Database, corpus: Sequence[Made]) -> None:
             made.id = comment.id
             _beside(session, made, at)
     with db.transaction() as session:
-        while searching.catch_up(session):
+        while search_texts.catch_up(session):
             pass
         session.flush()
         traits.write(session, [(made.id, made.site, made.traits) for made in corpus if made.status != "WITHDRAWN"])
@@ -553,7 +553,7 @@ def test_a_withdrawn_comment_is_found_by_nothing_until_it_is_sent_again(db: Data
     with db.reading() as session:
         assert session.scalar(select(func.count()).select_from(SearchText)) == 0
         assert session.scalar(select(func.count()).select_from(Trait)) == 0
-        assert not searching.behind(session)
+        assert not search_texts.behind(session)
     with db.transaction() as session:
         order = ordering.order_key(utcnow() + timedelta(minutes=1), "w1")
         pipeline.take_event(
@@ -567,16 +567,16 @@ def test_what_was_imported_or_written_by_staff_is_learned_in_the_background(db: 
     corpus = [Made(f"slot di slotgacor.com nomor {number}", status="APPROVED") for number in range(7)]
     put(db, corpus)
     with db.transaction() as session:
-        searching.forget(session, [made.id for made in corpus])
+        search_texts.forget(session, [made.id for made in corpus])
     assert found(db, "slot") == []
     assert len(found(db, "status:approved")) == 7
     with db.reading() as session:
-        assert searching.behind(session)
+        assert search_texts.behind(session)
     with db.transaction() as session:
         before = session.scalars(select(Comment.version)).all()
-        assert [searching.catch_up(session, 3) for _ in range(4)] == [3, 3, 1, 0]
+        assert [search_texts.catch_up(session, 3) for _ in range(4)] == [3, 3, 1, 0]
         assert session.scalars(select(Comment.version)).all() == before
-        assert not searching.behind(session)
+        assert not search_texts.behind(session)
     assert len(found(db, "slot domain:slotgacor.com")) == 7
 
 
@@ -588,7 +588,7 @@ def test_the_command_learns_everything_at_once(
     corpus = [Made("slot"), Made("gacor"), Made("x", status="PENDING")]
     put(db, corpus)
     with db.transaction() as session:
-        searching.forget(session, [made.id for made in corpus])
+        search_texts.forget(session, [made.id for made in corpus])
     said = [CliRunner().invoke(cli, ["queue", "reindex"]) for _ in range(2)]
     assert [result.stdout for result in said] == [
         "The search knows 2 more comments.\n",
@@ -607,7 +607,7 @@ def test_a_comment_that_a_person_decided_before_the_machine_did_is_learned_too(
         session.flush()
         comment, me = session.scalars(select(Comment)).one(), session.scalars(select(Moderator)).one()
         decide(session, comment, "approve", Decider(me), seen_version=comment.version, now=utcnow())
-        searching.catch_up(session)
+        search_texts.catch_up(session)
     assert found(db, "slot", [site.id]) == [comment.id]
 
 
@@ -620,9 +620,9 @@ def test_a_comment_that_somebody_works_on_is_left_to_the_next_round(db: Database
     with db.transaction() as session:
         session.get(Comment, 1, with_for_update=True)
         with db.transaction() as other:
-            assert searching.catch_up(other) == 1
+            assert search_texts.catch_up(other) == 1
     with db.transaction() as session:
-        assert searching.catch_up(session) == 1
+        assert search_texts.catch_up(session) == 1
 
 
 def test_ids_of_a_filter_in_its_plainest_form_find_the_same(db: Database) -> None:

@@ -24,7 +24,7 @@ from moderation.policy.document import Policy, parse
 from moderation.policy.rules import BURST_CODES
 from moderation.rescoring import simulator
 from moderation.rescoring.simulator import Simulation
-from moderation.review import evidence, facts, searching
+from moderation.review import evidence, facts, search_texts
 from moderation.scoring import normalise, work
 from moderation.scoring import store as scores
 from moderation.scoring.models import Score, Work
@@ -213,7 +213,7 @@ def build(session: Session, site_rules: dict[str, Any], items: Sequence[Given]) 
         for comment, item in zip(comments, items, strict=True)
         if item.indexed
     }
-    searching.learn(session, comments, views, {})
+    search_texts.learn(session, comments, views, {})
     for comment, item in zip(comments, items, strict=True):
         comment.revision = 2
         session.add(
