@@ -32,6 +32,7 @@ from moderation.review import (
     bursts,
     campaigns,
     claims,
+    decided,
     decisions,
     escalations,
     evidence,
@@ -479,7 +480,7 @@ def _late_score(session: Session, comment: Comment, verdict: Verdict, now: datet
     """A score that comes after the deadline may still approve what only the deadline held, if nobody is reading it."""
     if comment.status != status.HELD or not comment.not_scored or verdict.action == HOLD:
         return False
-    last = decisions.latest(session, comment.id)
+    last = decided.latest(session, comment.id)
     return last is not None and last.moderator_id is None and not claims.of_comments(session, [comment.id], now)
 
 

@@ -19,7 +19,7 @@ from moderation.comments.status import BY_ACTION, PENDING
 from moderation.db import Database, utcnow
 from moderation.errors import InvalidInput, ModerationError, NotAuthenticated, NotFound, Unavailable
 from moderation.gathering import Gathering
-from moderation.review import decisions, evidence
+from moderation.review import decided, evidence
 from moderation.settings import Settings
 from moderation.watching import Watching
 
@@ -344,8 +344,8 @@ def taken_body(comment: Comment) -> dict[str, Any]:
 def state(session: Session, comment: Comment) -> dict[str, Any]:
     """A comment as it stands, for its site's server: what only waits to be looked at again stands as before."""
     known = evidence.of_comment(session, comment)
-    last = decisions.latest(session, comment.id)
-    said = None if last is None else decisions.told_of(session, last)
+    last = decided.latest(session, comment.id)
+    said = None if last is None else decided.told_of(session, last)
     return {
         **taken_body(comment),
         **({"status": BY_ACTION[said.outward.action]} if said is not None and said.outward else {}),
@@ -364,7 +364,7 @@ def state(session: Session, comment: Comment) -> dict[str, Any]:
             "sequence": last.sequence,
             "action": (said.outward or said).action,
             "reason": (said.outward or said).reason,
-            "by": decisions.made_by(last),
+            "by": decided.made_by(last),
             "at": last.created_at,
         },
         "received_at": comment.received_at,

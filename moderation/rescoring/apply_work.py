@@ -26,7 +26,7 @@ from moderation.rescoring import applying, runs
 from moderation.rescoring.applying import HELD, LEFT, RESTORED, Movement
 from moderation.rescoring.diff import SEVERITY
 from moderation.rescoring.models import RescoreApplied, RescoreApply, RescoreMove, RescoreRun
-from moderation.review import decisions, priority
+from moderation.review import decided, decisions, priority, undoing
 from moderation.review.bulk import DONE, RUNNING
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision
@@ -209,7 +209,7 @@ def _hold(
             session,
             free,
             HOLD,
-            Decider(origin=decisions.RESCORE),
+            Decider(origin=decided.RESCORE),
             now=now,
             quiet=True,
             # Its age counts from now: an archive must not stand before what came today.
@@ -321,7 +321,7 @@ def _undo(
         return ids, dict.fromkeys(ids, _Outcome(LEFT, detail="error"))
     made = {row.comment_id: row.decision_id for row in rows if row.decision_id is not None}
     comments = _locked(session, run, ids)
-    answers = decisions.put_back_many(session, comments, made, now=now)
+    answers = undoing.put_back_many(session, comments, made, now=now)
     found = {number: _outcome(answer, RESTORED) for number, answer in answers.items()}
     back = [comment for comment in comments if found[comment.id].outcome == RESTORED]
     _forget_verdicts(session, back, now)

@@ -35,6 +35,7 @@ from moderation.review import (
     queue,
     saved_views,
     searching,
+    undoing,
 )
 from moderation.review import api_card_schemas as carded
 from moderation.review import api_given_schemas as asked
@@ -400,7 +401,7 @@ def undo(comment_id: str) -> Response:
     with late_is_told(wanted), web.database().transaction() as session:
         me = me_in(session)
         comment = comment_in(session, wanted, lock=True)
-        decisions.undo(session, comment, me, seen_version=given["seen_version"], now=utcnow())
+        undoing.undo(session, comment, me, seen_version=given["seen_version"], now=utcnow())
     return _decided(wanted)
 
 

@@ -23,7 +23,7 @@ from moderation.comments import status
 from moderation.comments.models import Comment
 from moderation.db import Database, affected, utcnow
 from moderation.errors import Conflict, InvalidInput, Unavailable
-from moderation.review import bulk, claims, decisions, filters, searching
+from moderation.review import bulk, claims, decisions, filters, searching, undoing
 from moderation.review.bulk import CONFLICT, DECIDED, DONE, FAILED, RUNNING, SAME
 from moderation.review.decisions import Decider
 from moderation.review.filters import Bound, Condition, OneOf, Query
@@ -362,7 +362,7 @@ def _take_back(
     session: Session, job: BulkJob, me: Moderator, turn: _Turn, site_ids: Sequence[int], now: datetime
 ) -> dict[int, _Outcome]:
     comments = _locked(session, turn.ids, site_ids)
-    answers = decisions.undo_many(session, comments, me, now=now, of=turn.taken_back, job_id=job.id)
+    answers = undoing.undo_many(session, comments, me, now=now, of=turn.taken_back, job_id=job.id)
     foreign = dict.fromkeys(turn.ids, _Outcome(CONFLICT, detail=bulk.packed("no_access")))
     return foreign | {number: _outcome(job, answer) for number, answer in answers.items()}
 

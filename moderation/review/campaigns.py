@@ -21,7 +21,7 @@ from moderation.comments import status
 from moderation.comments.models import Comment, Revision
 from moderation.db import BigId
 from moderation.errors import Conflict, InvalidInput, NotFound
-from moderation.review import claims, decisions
+from moderation.review import claims, decisions, undoing
 from moderation.review.decisions import Decider
 from moderation.review.marks import Part
 from moderation.review.models import CampaignOrder, Decision, Trait
@@ -369,7 +369,7 @@ def undo_all(
         select(CampaignOrder).where(CampaignOrder.moderator_id == me.id, CampaignOrder.created_at == at)
     ).all():
         end_order(session, given.campaign_id, me, now)
-    return decisions.undo_many(session, comments, me, now=now)
+    return undoing.undo_many(session, comments, me, now=now)
 
 
 def floods(session: Session, site_ids: Sequence[int], now: datetime, limit: int = 10) -> dict[str, list[Flood]]:

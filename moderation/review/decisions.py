@@ -2,31 +2,31 @@
 
 A person outranks the machine, always; two people never overwrite each other silently; the same answer twice is a
 quiet success; nothing is taken out of the history, an undo is a new decision.
+
+Around it: decided.py (what stands on a comment), settling.py (what else a decision closes), telling.py (what the site
+hears), undoing.py (taking decisions back).
 """
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, cast
 
-from sqlalchemy import Table, and_, case, literal, or_, select, tuple_, update
+from sqlalchemy import Table, case, literal, select
 from sqlalchemy.orm import Session
 
-from moderation import dispatch, queues
 from moderation.accounts import moderators
 from moderation.accounts.models import AuditEntry, Moderator, Site
-from moderation.comments import reports, status
-from moderation.comments.models import Comment, Report, Story
+from moderation.comments import status
+from moderation.comments.models import Comment
 from moderation.db import insert_many, inserts
-from moderation.delivery import outbox
-from moderation.delivery.outbox import News
 from moderation.errors import Conflict, InvalidInput
 from moderation.policy import store as policies
-from moderation.review import claims, escalations, priority, second_looks
+from moderation.review import decided, escalations, priority, settling, telling
 from moderation.review import evidence as evidences
+from moderation.review.decided import Standing
 from moderation.review.evidence import Evidence
-from moderation.review.models import Decision, Escalation
+from moderation.review.models import Decision
 from moderation.scoring import store as scores
 
 ACTIONS = ("approve", "reject", "hold")
@@ -45,22 +45,6 @@ REASONS = (
 
 _DECISIONS = inserts(cast(Table, Decision.__table__))
 _AUDIT = inserts(cast(Table, AuditEntry.__table__))
-
-NOTHING_TO_UNDO = "There is no decision of yours to undo here."
-
-RESCORE = "rescore"
-"""Origin of a hold that only puts a comment before people again (rescoring/applying.py), and of taking that back: the
-site and its readers go on seeing what stood before, until a person decides."""
-
-
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """An action that stands on a comment, with its reason. `outward`: what the site and its readers see meanwhile,
-    where that is not the same: before a quiet hold (RESCORE) something else stood."""
-
-    action: str
-    reason: str | None
-    outward: "Standing | None" = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +93,7 @@ def decide(
     if by.moderator is not None:
         escalations.guard(comment, by.moderator)
     if comment.status == to and undoes is None:
-        last = latest(session, comment.id)
+        last = decided.latest(session, comment.id)
         if last is not None and _stands(last, by, reason):
             return last
     site = session.get_one(Site, comment.site_id)
@@ -128,7 +112,7 @@ def decide(
     values |= _placed(to, [comment]) | dict(found or {})
     if evidence is None:
         evidence = evidences.of_comment(session, comment)
-    open_ends = _open_ends([comment], undoes is not None)
+    open_ends = settling.unsettled([comment], undoes is not None)
     if comment.status == to:
         moved = status.touch(session, comment, **values)
     else:
@@ -139,9 +123,9 @@ def decide(
     taken_back = {} if undoes is None else {comment.id: undoes}
     made = _record(session, [comment], action, reason, by, {comment.id: evidence}, now=now, undoes=taken_back)
     if by.moderator is not None:
-        _close(session, made, open_ends, by.moderator, {site.id: site}, now)
+        settling.close(session, made, open_ends, by.moderator, {site.id: site}, now)
     decision = made[0][1]
-    tell(session, comment, decision, evidence, now=now, due_at=now + grace, outward=outward)
+    telling.tell(session, comment, decision, evidence, now=now, due_at=now + grace, outward=outward)
     return decision
 
 
@@ -174,7 +158,7 @@ def decide_many(
     _check(action, by, reason)
     undoes = undoes or {}
     to = status.BY_ACTION[action]
-    last = latest_of(session, [comment.id for comment in comments])
+    last = decided.latest_of(session, [comment.id for comment in comments])
     answers: dict[int, Decision | Conflict] = {}
     refused: list[Comment] = []
     free: list[Comment] = []
@@ -192,7 +176,7 @@ def decide_many(
             answers[comment.id] = before
         else:
             free.append(comment)
-    answers |= _conflicts(session, refused, last)
+    answers |= decided.conflicts(session, refused, last)
     if not free:
         return answers
     sites = {
@@ -221,268 +205,15 @@ def decide_many(
     if priorities:
         values["priority"] = case(dict(priorities), value=Comment.id, else_=Comment.priority)
     if undoes:
-        values |= _reopened_many(_reopen(session, free, last))
-    open_ends = _open_ends(free, bool(undoes))
+        values |= settling.reopened_columns(settling.reopen(session, free, last))
+    open_ends = settling.unsettled(free, bool(undoes))
     status.move_all(session, free, to, now=now, **values)
     made = _record(session, free, action, reason, by, known, now=now, undoes=undoes, job_id=job_id)
     if by.moderator is not None:
-        _close(session, made, open_ends, by.moderator, sites, now)
+        settling.close(session, made, open_ends, by.moderator, sites, now)
     if not quiet:
-        _tell_many(session, made, known, shown_at, now, outward)
+        telling.tell_many(session, made, known, shown_at, now, outward)
     return answers | {comment.id: decision for comment, decision in made}
-
-
-def undo(session: Session, comment: Comment, by: Moderator, *, seen_version: int, now: datetime) -> Decision:
-    """Take back the latest decision, if it is this person's: the state before it is decided anew.
-
-    What the decision had settled, readers' reports and a question to the seniors, is open again. Raises Conflict when
-    the comment has moved on since, InvalidInput when there is nothing of theirs to undo, NotAllowed like `decide`.
-    """
-    last = latest(session, comment.id)
-    if comment.version != seen_version:
-        raise _conflict(session, comment, last)
-    if last is None or last.moderator_id != by.id or last.revision != comment.revision:
-        raise InvalidInput(NOTHING_TO_UNDO, field="decision")
-    escalations.guard(comment, by)
-    before = _before(session, {comment.id: last})[comment.id]
-    opened = _reopen(session, [comment], {comment.id: last}).get(comment.id, Opened())
-    made = decide(
-        session,
-        comment,
-        before.action,
-        Decider(by),
-        seen_version=seen_version,
-        now=now,
-        reason=before.reason,
-        undoes=last.id,
-        outward=before.outward,
-        found={
-            "reports": comment.reports + opened.reports,
-            "escalated": comment.escalated or opened.escalated,
-        },
-    )
-    assert made is not None  # noqa: S101 only the machine gets None
-    return made
-
-
-def undo_many(
-    session: Session,
-    comments: Sequence[Comment],
-    by: Moderator,
-    *,
-    now: datetime,
-    of: Mapping[int, int] | None = None,
-    job_id: int | None = None,
-) -> dict[int, Decision | Conflict]:
-    """Take back the latest decisions on many comments at once, read and locked like those of `decide_many`.
-
-    `of`: comment id → the decision that is to be taken back, whoever made it, as of a bulk job; without it, each
-    comment's latest if it is this person's. Returns by comment id the decision that restores the state before, or a
-    Conflict that says what stands there instead.
-    """
-    last = latest_of(session, [comment.id for comment in comments])
-    theirs: dict[int, Decision] = {}
-    refused: list[Comment] = []
-    for comment in comments:
-        decision = last.get(comment.id)
-        if decision is not None and _takes_back(comment, decision, by, of):
-            theirs[comment.id] = decision
-        else:
-            refused.append(comment)
-    answers: dict[int, Decision | Conflict] = {**_conflicts(session, refused, last)}
-    before = _before(session, theirs)
-    for standing in sorted(set(before.values()), key=str):
-        some = [comment for comment in comments if before.get(comment.id) == standing]
-        answers |= decide_many(
-            session,
-            some,
-            standing.action,
-            Decider(by),
-            reason=standing.reason,
-            now=now,
-            job_id=job_id,
-            undoes={comment.id: theirs[comment.id].id for comment in some},
-            outward=standing.outward,
-        )
-    return answers
-
-
-def put_back_many(
-    session: Session, comments: Sequence[Comment], of: Mapping[int, int], *, now: datetime
-) -> dict[int, Decision | Conflict]:
-    """Take back quiet holds (RESCORE), comment id → that decision, on comments read and locked like those of
-    `decide_many`: each stands again as before, and the site, which heard of nothing, hears of nothing.
-
-    Returns by comment id the decision that restores it, or the Conflict that says what stands there instead.
-    """
-    last = latest_of(session, [comment.id for comment in comments])
-    ours = {
-        comment.id: last[comment.id]
-        for comment in comments
-        if of.get(comment.id) == (last[comment.id].id if comment.id in last else None)
-        and comment.status == status.HELD
-        and last[comment.id].revision == comment.revision
-    }
-    answers: dict[int, Decision | Conflict] = {
-        **_conflicts(session, [comment for comment in comments if comment.id not in ours], last)
-    }
-    before = _before(session, ours, of_machine=True)
-    for standing in sorted(set(before.values()), key=str):
-        some = [comment for comment in comments if before.get(comment.id) == standing]
-        undoes = {comment.id: ours[comment.id].id for comment in some}
-        by = Decider(origin=RESCORE)
-        answers |= decide_many(
-            session, some, standing.action, by, reason=standing.reason, now=now, undoes=undoes, quiet=True
-        )
-    return answers
-
-
-def latest_of(session: Session, comment_ids: Sequence[int]) -> dict[int, Decision]:
-    """The newest decision on each of these comments."""
-    rows = session.scalars(
-        select(Decision)
-        .join(Comment, and_(Comment.id == Decision.comment_id, Comment.sequence == Decision.sequence))
-        .where(Comment.id.in_(comment_ids))
-    )
-    return {row.comment_id: row for row in rows}
-
-
-def latest(session: Session, comment_id: int) -> Decision | None:
-    """The newest decision on a comment."""
-    return session.scalar(
-        select(Decision).where(Decision.comment_id == comment_id).order_by(Decision.sequence.desc()).limit(1)
-    )
-
-
-def told_of(session: Session, last: Decision) -> Standing:
-    """A comment's newest decision, with what the site and its readers see meanwhile where that is something else."""
-    outward = None
-    if _is_quiet(last):
-        before = _before(session, {last.comment_id: last})[last.comment_id]
-        outward = before.outward or Standing(before.action, before.reason)
-    return Standing(last.action, last.reason, outward)
-
-
-def made_by(decision: Decision) -> str:
-    """Who decided, as a site is told: `moderator`, `staff` (the site's own people wrote it), `import` or `policy`."""
-    if decision.moderator_id is not None:
-        return "moderator"
-    return decision.origin if decision.origin in ("staff", "import") else "policy"
-
-
-def history(session: Session, comment_id: int) -> list[tuple[Decision, str | None]]:
-    """Every decision on a comment, oldest first, with the moderator's name."""
-    rows = session.execute(
-        select(Decision, Moderator.name)
-        .outerjoin(Moderator, Moderator.id == Decision.moderator_id)
-        .where(Decision.comment_id == comment_id)
-        .order_by(Decision.sequence)
-    ).all()
-    return [(decision, name) for decision, name in rows]
-
-
-def tell(
-    session: Session,
-    comment: Comment,
-    decision: Decision,
-    evidence: Evidence,
-    *,
-    now: datetime,
-    due_at: datetime,
-    outward: Standing | None = None,
-) -> None:
-    """Put the comment's full state as `comment.decided` into the outbox; `outward`: with this decision instead."""
-    story = session.get(Story, comment.story_id) if comment.story_id else None
-    news = _news(comment, decision, evidence, story, now, outward)
-    _put(session, [news], {comment.site_id: due_at}, now)
-
-
-def _tell_many(
-    session: Session,
-    made: Sequence[tuple[Comment, Decision]],
-    known: Mapping[int, Evidence],
-    due_at: Mapping[int, datetime],
-    now: datetime,
-    outward: Standing | None,
-) -> None:
-    wanted = {comment.story_id for comment, _ in made}
-    stories = {row.id: row for row in session.scalars(select(Story).where(Story.id.in_(wanted - {None})))}
-    news = [
-        _news(comment, decision, known[comment.id], stories.get(comment.story_id or 0), now, outward)
-        for comment, decision in made
-    ]
-    _put(session, news, due_at, now)
-
-
-def _put(session: Session, news: Sequence[News], due_at: Mapping[int, datetime], now: datetime) -> None:
-    fresh = outbox.put_many(session, news, due_at=due_at, now=now)
-    if any(item.comment_id in fresh and due_at[item.site_id] <= now for item in news):
-        dispatch.nudge(session, queues.TASK_DELIVER)
-
-
-def _news(
-    comment: Comment,
-    decision: Decision,
-    evidence: Evidence,
-    story: Story | None,
-    now: datetime,
-    outward: Standing | None,
-) -> News:
-    event_id = outbox.new_event_id()
-    said = outward or Standing(decision.action, decision.reason)
-    state = status.BY_ACTION[said.action] if outward else comment.status
-    payload = {
-        "type": "comment.decided",
-        "timestamp": now.isoformat().replace("+00:00", "Z"),
-        "data": {
-            "event_id": event_id,
-            "sequence": decision.sequence,
-            "id": str(comment.id),
-            "external_id": comment.external_id,
-            "story": {"external_id": story.external_id, "url": story.url} if story else None,
-            "revision": decision.revision,
-            "status": state,
-            "decision": {
-                "action": said.action,
-                "reason": said.reason,
-                "by": made_by(decision),
-                "at": decision.created_at.isoformat().replace("+00:00", "Z"),
-            },
-            "reasons": [
-                {key: reason.get(key) for key in ("code", "signal", "value", "detail")} for reason in evidence.reasons
-            ],
-            "scores": dict(evidence.scores),
-            "scorers": list(evidence.scorers),
-            "policy_version": evidence.policy_version,
-            "not_scored": comment.not_scored,
-            "staff": comment.staff,
-            "language": comment.language,
-        },
-    }
-    return News(
-        site_id=comment.site_id,
-        comment_id=comment.id,
-        sequence=decision.sequence,
-        event_id=event_id,
-        told=f"{state}|{decision.revision}|{said.reason or ''}",
-        payload=json.dumps(payload, ensure_ascii=False, separators=(",", ":")),
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """What an undone decision had settled and is open again: how many reports, and whether a question."""
-
-    reports: int = 0
-    escalated: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class OpenEnds:
-    """Comments on which a decision settles something: readers' reports, a question to the seniors."""
-
-    reported: Sequence[int]
-    escalated: Sequence[int]
 
 
 def _check(action: str, by: Decider, reason: str | None) -> None:
@@ -583,99 +314,8 @@ def _record(
         return [(comments[0], decision)]
     insert_many(session, _DECISIONS, rows)
     insert_many(session, _AUDIT, entries)
-    made = latest_of(session, [comment.id for comment in comments])
+    made = decided.latest_of(session, [comment.id for comment in comments])
     return [(comment, made[comment.id]) for comment in comments]
-
-
-def _open_ends(comments: Sequence[Comment], undoing: bool) -> OpenEnds:
-    """What a person's decision on these comments settles; an undo settles nothing."""
-    if undoing:
-        return OpenEnds((), ())
-    return OpenEnds(
-        [comment.id for comment in comments if comment.reports],
-        [comment.id for comment in comments if comment.escalated],
-    )
-
-
-def _close(
-    session: Session,
-    made: Sequence[tuple[Comment, Decision]],
-    open_ends: OpenEnds,
-    by: Moderator,
-    sites: Mapping[int, Site],
-    now: datetime,
-) -> None:
-    """What else a person's decision brings about."""
-    claims.drop(session, [comment.id for comment, _ in made])
-    if open_ends.reported:
-        reports.resolve(session, open_ends.reported, now)
-    if open_ends.escalated:
-        escalations.settle(session, open_ends.escalated, by.id, now)
-    for site in sites.values():
-        theirs = [(decision, comment) for comment, decision in made if comment.site_id == site.id]
-        second_looks.maybe(session, theirs, site, now)
-
-
-def _before(session: Session, last: Mapping[int, Decision], *, of_machine: bool = False) -> dict[int, Standing]:
-    """Comment → what stood before its last decision; a revision's first state is to be held. `of_machine`: it is the
-    machine that will restore it, and that may reject without a reason."""
-    earlier = select(Decision).where(Decision.comment_id.in_(last)).order_by(Decision.sequence)
-    found = dict.fromkeys(last, Standing("hold", None))
-    for row in session.scalars(earlier) if last else ():
-        newest = last[row.comment_id]
-        if row.sequence < newest.sequence and row.revision == newest.revision:
-            reason = row.reason or ("OTHER" if row.action == "reject" and not of_machine else None)
-            # A quiet hold has changed nothing outside: what was seen before it is seen still.
-            before = found[row.comment_id]
-            found[row.comment_id] = Standing(row.action, reason, (before.outward or before) if _is_quiet(row) else None)
-    return found
-
-
-def _is_quiet(decision: Decision) -> bool:
-    return decision.origin == RESCORE and decision.action == "hold" and decision.undoes is None
-
-
-def _takes_back(comment: Comment, last: Decision, by: Moderator, of: Mapping[int, int] | None) -> bool:
-    """Whether `undo_many` is to take back this decision."""
-    if comment.status == status.WITHDRAWN or last.revision != comment.revision:
-        return False
-    return last.moderator_id == by.id if of is None else of.get(comment.id) == last.id
-
-
-def _reopen(session: Session, comments: Sequence[Comment], last: Mapping[int, Decision]) -> dict[int, Opened]:
-    """Open again what the last decisions on these comments settled."""
-    settled = [(comment.id, last[comment.id].created_at) for comment in comments]
-    opened = dict.fromkeys((number for number, _ in settled), Opened())
-    again = session.scalars(
-        update(Report)
-        .where(Report.comment_id.in_(opened), tuple_(Report.comment_id, Report.resolved_at).in_(settled))
-        .values(resolved_at=None)
-        .returning(Report.comment_id)
-        .execution_options(synchronize_session=False)
-    )
-    for number in again:
-        opened[number] = Opened(opened[number].reports + 1)
-    asked = session.scalars(
-        update(Escalation)
-        .where(Escalation.comment_id.in_(opened), tuple_(Escalation.comment_id, Escalation.answered_at).in_(settled))
-        .where(Escalation.answer == "")
-        .values(answered_by=None, answered_at=None)
-        .returning(Escalation.comment_id)
-        .execution_options(synchronize_session=False)
-    )
-    for number in asked:
-        opened[number] = replace(opened[number], escalated=True)
-    return opened
-
-
-def _reopened_many(opened: Mapping[int, Opened]) -> dict[str, Any]:
-    """The columns that say so, as expressions over the old rows."""
-    again = {number: one.reports for number, one in opened.items() if one.reports}
-    asked = [number for number, one in opened.items() if one.escalated]
-    return {
-        "reports": Comment.reports + case(again, value=Comment.id, else_=0) if again else Comment.reports,
-        "escalated": or_(Comment.escalated, Comment.id.in_(asked)),
-    }
 
 
 def _late(
@@ -684,10 +324,10 @@ def _late(
     """Somebody was first. The same answer is no conflict, and the machine just yields."""
     if by.moderator is None:
         return None
-    last = latest(session, comment.id)
+    last = decided.latest(session, comment.id)
     if last is not None and _same_answer(comment, last, action, by, reason, seen_version):
         return last
-    raise _conflict(session, comment, last)
+    raise decided.conflict(session, comment, last)
 
 
 def _same_answer(
@@ -701,38 +341,4 @@ def _same_answer(
         and last.reason == reason
         and last.revision == comment.revision
         and last.moderator_id is not None
-    )
-
-
-def _conflict(session: Session, comment: Comment, last: Decision | None) -> Conflict:
-    return _conflicts(session, [comment], {} if last is None else {comment.id: last})[comment.id]
-
-
-def _conflicts(session: Session, comments: Sequence[Comment], last: Mapping[int, Decision]) -> dict[int, Conflict]:
-    """Why each of these comments cannot be decided as it was seen: who was first, with what, when."""
-    people = {last[comment.id].moderator_id for comment in comments if comment.id in last} - {None}
-    names: dict[int | None, str] = {}
-    if people:
-        rows = session.execute(select(Moderator.id, Moderator.name).where(Moderator.id.in_(people)))
-        names = {row.id: row.name for row in rows}
-    return {comment.id: _why(comment, last.get(comment.id), names) for comment in comments}
-
-
-def _why(comment: Comment, last: Decision | None, names: Mapping[int | None, str]) -> Conflict:
-    if comment.status == status.WITHDRAWN:
-        return Conflict("The site has withdrawn this comment.", details={"what": "withdrawn"})
-    if last is None or last.revision != comment.revision:
-        return Conflict(
-            "The author edited this text while you were reading.",
-            details={"what": "edited", "version": comment.version, "revision": comment.revision},
-        )
-    return Conflict(
-        "Somebody else has decided.",
-        details={
-            "who": names.get(last.moderator_id) or "policy",
-            "what": last.action,
-            "reason": last.reason,
-            "at": last.created_at.isoformat(),
-            "version": comment.version,
-        },
     )

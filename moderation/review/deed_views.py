@@ -16,7 +16,7 @@ from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput, NotFound
-from moderation.review import campaigns, cards, claims, decisions, histories
+from moderation.review import campaigns, cards, claims, decisions, histories, undoing
 from moderation.review.cards import Card
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision
@@ -79,7 +79,7 @@ def undo(comment_id: int) -> AnyResponse:
     seen = form_int("seen_version")
     return _act(
         comment_id,
-        lambda session, comment, me: decisions.undo(session, comment, me, seen_version=seen, now=utcnow()),
+        lambda session, comment, me: undoing.undo(session, comment, me, seen_version=seen, now=utcnow()),
         "undone",
     )
 
@@ -96,7 +96,7 @@ def undo_together() -> AnyResponse:
         g.site_ids = moderators.site_ids(session, me)
         answers = campaigns.undo_all(session, g.site_ids, me, at, now) if at else {}
         if not answers:
-            raise InvalidInput(decisions.NOTHING_TO_UNDO, field="at")
+            raise InvalidInput(undoing.NOTHING_TO_UNDO, field="at")
         done = [number for number, answer in answers.items() if isinstance(answer, Decision)]
         told = bool(done) and histories.told(session, session.get_one(Comment, done[0]))
     left = len(answers) - len(done)

@@ -10,7 +10,7 @@ from moderation.comments import status
 from moderation.comments.models import Comment, Revision
 from moderation.delivery import outbox
 from moderation.policy.models import VerdictRow
-from moderation.review import decisions, escalations
+from moderation.review import decided, escalations
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ def of_comment(session: Session, comment: Comment) -> list[Event]:
     events += [Event(row.created_at, comment.author_name, "edited", str(row.number)) for row in revisions]
     verdicts = session.scalars(select(VerdictRow).where(VerdictRow.comment_id == comment.id))
     events += [Event(row.created_at, "", "verdict", row.action) for row in verdicts]
-    for decision, name in decisions.history(session, comment.id):
+    for decision, name in decided.history(session, comment.id):
         what = "undo" if decision.undoes else decision.action
         events.append(Event(decision.created_at, name or "", what, decision.reason or ""))
     for asked in escalations.of_comment(session, comment.id):

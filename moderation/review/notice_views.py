@@ -8,7 +8,7 @@ from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
 from moderation import i18n
-from moderation.review import decisions, histories, queue
+from moderation.review import decided, histories, queue
 from moderation.review.place_views import moment_in, number_in, seconds_left
 
 
@@ -54,7 +54,7 @@ def notice_now(session: Session) -> Notice | None:
     for code in ("decided", "undone"):
         number = number_in(code)
         comment = queue.of_site(session, g.site_ids, number) if number else None
-        last = decisions.latest(session, comment.id) if comment is not None else None
+        last = decided.latest(session, comment.id) if comment is not None else None
         if comment is None or last is None:
             continue
         what = last.action if code == "decided" else "undone"

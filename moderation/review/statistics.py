@@ -28,7 +28,7 @@ from moderation.comments.status import STATUSES
 from moderation.db import Database, UtcDateTime
 from moderation.policy.document import NOTE
 from moderation.policy.models import VerdictRow
-from moderation.review.decisions import RESCORE
+from moderation.review.decided import RESCORE
 from moderation.review.models import Decision, Statistic
 
 RECEIVED = "received"

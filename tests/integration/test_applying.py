@@ -16,7 +16,7 @@ from moderation.rescoring.apply_work import Pace
 from moderation.rescoring.applying import Movement
 from moderation.rescoring.models import RescoreApplied, RescoreRun
 from moderation.rescoring.runs import By
-from moderation.review import cards, decisions
+from moderation.review import cards, decided, decisions, undoing
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision
 from moderation.settings import Settings
@@ -59,7 +59,7 @@ def decide(db: Database, external_id: str, action: str, by: int, **values: Any) 
 def undo(db: Database, external_id: str, by: int) -> None:
     with db.transaction() as session:
         comment = session.scalars(select(Comment).where(Comment.external_id == external_id)).one()
-        decisions.undo(session, comment, session.get_one(Moderator, by), seen_version=comment.version, now=utcnow())
+        undoing.undo(session, comment, session.get_one(Moderator, by), seen_version=comment.version, now=utcnow())
 
 
 def apply(db: Database, run_id: int, chosen: list[Movement], undoes: int | None = None) -> int:
@@ -107,13 +107,13 @@ def test_what_is_applied_waits_for_people_while_nothing_changes_outside(db: Data
     with db.reading() as session:
         comment = session.scalars(select(Comment).where(Comment.external_id == "c1")).one()
         (card,) = cards.build(session, [comment])
-        last = decisions.latest(session, comment.id)
+        last = decided.latest(session, comment.id)
         assert last is not None
         assert (last.action, last.origin, last.moderator_id) == ("hold", "rescore", None)
         reason = card.reasons[0]
         assert (reason.code, reason.before, reason.value) == ("rescored", 0.01, 0.99)
         assert {bar.value for bar in card.signals} == {0.99}
-        assert decisions.told_of(session, last).outward == decisions.Standing("approve", None)
+        assert decided.told_of(session, last).outward == decided.Standing("approve", None)
         own = reading.own(session, session.get_one(Site, site.id), comment.id, reading.own_hash(b"k", comment.id), b"k")
         assert own is not None
         assert own.status == "APPROVED"

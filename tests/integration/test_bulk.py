@@ -18,7 +18,7 @@ from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from moderation.health import store as health
-from moderation.review import bulk, bulk_work, claims, decisions, escalations, filters, searching
+from moderation.review import bulk, bulk_work, claims, decisions, escalations, filters, searching, undoing
 from moderation.review.bulk_work import Pace
 from moderation.review.decisions import Decider
 from moderation.review.filters import Query
@@ -260,7 +260,7 @@ def test_one_that_a_colleague_decided_and_took_back_is_counted_once(
     with db.transaction() as session:
         comment = session.scalars(select(Comment).where(Comment.external_id == "c7")).one()
         by = session.get_one(Moderator, other)
-        decisions.undo(session, comment, by, seen_version=comment.version, now=utcnow())
+        undoing.undo(session, comment, by, seen_version=comment.version, now=utcnow())
     rounds(db)
     job = job_of(db, job_id)
     assert (job.state, job.decided, job.conflicts) == (bulk.DONE, 6, 1)

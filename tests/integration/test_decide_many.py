@@ -17,7 +17,7 @@ from moderation.comments.models import Comment, Report
 from moderation.db import Database, utcnow
 from moderation.delivery.models import Delivery
 from moderation.errors import Conflict, InvalidInput
-from moderation.review import claims, decisions, escalations, tallies
+from moderation.review import claims, decided, decisions, escalations, tallies, undoing
 from moderation.review.decisions import Decider
 from moderation.review.models import BulkJob, Claim, Decision, Escalation, SecondLook
 from moderation.scoring.models import Campaign
@@ -71,7 +71,7 @@ def decide_many(
 def undo_many(db: Database, ids: Sequence[int], user: int, **values: Any) -> Mapping[int, Decision | Conflict]:
     with db.transaction() as session:
         me = session.get_one(Moderator, user)
-        return decisions.undo_many(session, locked(session, ids), me, now=utcnow(), **values)
+        return undoing.undo_many(session, locked(session, ids), me, now=utcnow(), **values)
 
 
 @pytest.mark.parametrize(("action", "reason"), [("approve", None), ("reject", "SPAM"), ("hold", None)])
@@ -267,7 +267,7 @@ def test_each_goes_back_to_what_it_was(db: Database, settings: Settings) -> None
     decide_many(db, ids, "reject", user, "ABUSIVE")
     undo_many(db, ids, user)
     with db.reading() as session:
-        last = decisions.latest_of(session, ids)
+        last = decided.latest_of(session, ids)
     assert [(last[n].action, last[n].reason) for n in ids] == [
         ("approve", None),
         ("reject", "OFFENSIVE"),
@@ -297,7 +297,7 @@ def test_an_undo_opens_again_what_the_decision_had_settled(db: Database, setting
     undo_many(db, ids[:1], user)
     with db.transaction() as session:
         comment = session.get_one(Comment, ids[1])
-        decisions.undo(session, comment, session.get_one(Moderator, user), seen_version=comment.version, now=utcnow())
+        undoing.undo(session, comment, session.get_one(Moderator, user), seen_version=comment.version, now=utcnow())
     for number in range(2):
         assert (comment_of(db, f"c{number}").reports, comment_of(db, f"c{number}").escalated) == (1, True)
     with db.reading() as session:
@@ -376,7 +376,7 @@ def test_what_comes_back_to_a_campaign_follows_its_front_or_becomes_it(db: Datab
     undo_many(db, ids[:1], user)
     with db.transaction() as session:
         comment = session.get_one(Comment, ids[3])
-        decisions.undo(session, comment, session.get_one(Moderator, user), seen_version=comment.version, now=utcnow())
+        undoing.undo(session, comment, session.get_one(Moderator, user), seen_version=comment.version, now=utcnow())
     assert fronts(db, group) == [ids[1]]
     assert [comment_of(db, f"c{n}").follower for n in range(4)] == [True, False, True, True]
 

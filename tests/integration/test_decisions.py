@@ -14,7 +14,7 @@ from moderation.comments.models import Comment, Report, Story
 from moderation.db import Database, utcnow
 from moderation.delivery.models import Delivery
 from moderation.errors import Conflict, InvalidInput, NotAllowed
-from moderation.review import claims, decisions, escalations, priority, tallies
+from moderation.review import claims, decided, decisions, escalations, priority, tallies, undoing
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision, Escalation
 from moderation.settings import Settings
@@ -43,7 +43,7 @@ def decide(
 def undo(db: Database, user: int, seen: int) -> None:
     with db.transaction() as session:
         comment = session.get_one(Comment, 1, with_for_update=True)
-        decisions.undo(session, comment, session.get_one(Moderator, user), seen_version=seen, now=utcnow())
+        undoing.undo(session, comment, session.get_one(Moderator, user), seen_version=seen, now=utcnow())
 
 
 def deliveries(db: Database) -> list[tuple[int, str]]:
@@ -214,7 +214,7 @@ def test_another_reason_is_another_decision_and_can_be_taken_back(db: Database, 
     undo(db, user, comment_of(db).version)
     assert (comment_of(db).status, comment_of(db).spam) == ("REJECTED", False)
     with db.reading() as session:
-        last = decisions.latest(session, 1)
+        last = decided.latest(session, 1)
     assert last is not None
     assert (last.reason, last.undoes) == ("OFFENSIVE", 3)
 
@@ -224,7 +224,7 @@ def test_a_confirmation_can_be_taken_back_too(db: Database, held: Comment) -> No
     decide(db, user, "hold", held.version)
     undo(db, user, comment_of(db).version)
     with db.reading() as session:
-        last = decisions.latest(session, 1)
+        last = decided.latest(session, 1)
     assert last is not None
     assert (last.action, last.undoes, comment_of(db).sequence) == ("hold", 2, 3)
 

@@ -11,7 +11,7 @@ from moderation.accounts.models import Moderator, Site
 from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.errors import Conflict, InvalidInput, NotFound
-from moderation.review import decisions, escalations, second_looks
+from moderation.review import decisions, escalations, second_looks, undoing
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision, SecondLook
 from moderation.settings import Settings
@@ -103,7 +103,7 @@ def test_a_decision_that_was_taken_back_is_looked_at_no_more(db: Database, peopl
     decide(db, people["rani"], 1)
     with db.transaction() as session:
         comment = session.get_one(Comment, 1)
-        decisions.undo(session, comment, people["rani"], seen_version=comment.version, now=utcnow())
+        undoing.undo(session, comment, people["rani"], seen_version=comment.version, now=utcnow())
     assert waiting(db, people["budi"]) == 0
     with pytest.raises((Conflict, NotFound)):
         look(db, people["budi"])
