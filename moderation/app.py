@@ -43,6 +43,7 @@ from moderation.rescoring.policy_views import policy_pages
 from moderation.rescoring.rescore_views import rescore_pages
 from moderation.rescoring.scorer_views import scorer_pages
 from moderation.review import campaigns
+from moderation.review.api_comment_views import comments_api
 from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
 from moderation.review.api_views import queue_api
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         statistics_pages,
         group_pages,
         queue_api,
+        comments_api,
         groups_api,
         people_api,
         rescore_api,

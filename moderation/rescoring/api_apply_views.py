@@ -16,7 +16,7 @@ from moderation.rescoring import applying, bodies
 from moderation.rescoring.api_views import run_in, senior
 from moderation.rescoring.models import RescoreApply, RescoreRun
 from moderation.rescoring.runs import By
-from moderation.review.api_views import ERRORS, NOT_THERE, READ_ERRORS, after, me_in, number
+from moderation.review.api_shared_views import ERRORS, NOT_THERE, READ_ERRORS, after, me_in, number
 
 apply_api = Blueprint("apply_api", __name__, url_prefix="/api/v1")
 

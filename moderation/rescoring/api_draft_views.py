@@ -19,7 +19,7 @@ from moderation.rescoring import api_policy_schemas as shapes
 from moderation.rescoring import columns, policy_bodies, simulator
 from moderation.rescoring.api_policy_views import LATE, TAG, named, site_in
 from moderation.rescoring.policy_views import hashed
-from moderation.review.api_views import ERRORS, NOT_THERE, READ_ERRORS, me_in, number
+from moderation.review.api_shared_views import ERRORS, NOT_THERE, READ_ERRORS, me_in, number
 
 drafts_api = Blueprint("drafts_api", __name__, url_prefix="/api/v1")
 

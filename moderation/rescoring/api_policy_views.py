@@ -21,7 +21,7 @@ from moderation.policy import drafts, store
 from moderation.rescoring import advice as advising
 from moderation.rescoring import api_policy_schemas as shapes
 from moderation.rescoring import columns, policy_bodies
-from moderation.review.api_views import ERRORS, NOT_THERE, READ_ERRORS, chosen_sites, me_in
+from moderation.review.api_shared_views import ERRORS, NOT_THERE, READ_ERRORS, chosen_sites, me_in
 
 policies_api = Blueprint("policies_api", __name__, url_prefix="/api/v1")
 

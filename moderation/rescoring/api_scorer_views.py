@@ -10,7 +10,7 @@ from moderation.rescoring import api_scorer_schemas as shapes
 from moderation.rescoring import drift, scorer_bodies
 from moderation.rescoring.api_views import senior
 from moderation.review import evidence
-from moderation.review.api_views import NOT_THERE, READ_ERRORS, chosen_sites
+from moderation.review.api_shared_views import NOT_THERE, READ_ERRORS, chosen_sites
 from moderation.scoring import newsroom, releases
 
 scorers_api = Blueprint("scorers_api", __name__, url_prefix="/api/v1")

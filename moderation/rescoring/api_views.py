@@ -17,7 +17,7 @@ from moderation.rescoring import api_schemas as shapes
 from moderation.rescoring import bodies, report, runs, table_views
 from moderation.rescoring.models import RescoreRun
 from moderation.rescoring.runs import By
-from moderation.review.api_views import ERRORS, NOT_THERE, READ_ERRORS, chosen_sites, me_in, number
+from moderation.review.api_shared_views import ERRORS, NOT_THERE, READ_ERRORS, chosen_sites, me_in, number
 
 rescore_api = Blueprint("rescore_api", __name__, url_prefix="/api/v1")
 

@@ -16,7 +16,7 @@ from moderation.errors import Conflict, InvalidInput
 from moderation.review import api_bodies, bulk, campaigns
 from moderation.review import api_given_schemas as asked
 from moderation.review import api_schemas as shapes
-from moderation.review.api_views import (
+from moderation.review.api_shared_views import (
     ERRORS,
     NOT_THERE,
     READ_ERRORS,

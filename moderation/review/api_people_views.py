@@ -15,7 +15,7 @@ from moderation.review import api_bodies, cards, notes, people, queue, second_lo
 from moderation.review import api_given_schemas as asked
 from moderation.review import api_people_schemas as whose
 from moderation.review import api_schemas as shapes
-from moderation.review.api_views import (
+from moderation.review.api_shared_views import (
     ERRORS,
     NOT_THERE,
     READ_ERRORS,
