@@ -33,7 +33,7 @@ from moderation.review import (
     notes,
     saved_views,
     second_looks,
-    statistics,
+    statistics_keeping,
 )
 from moderation.review.decisions import Decider
 from moderation.review.models import Claim, Decision, SecondLook
@@ -191,7 +191,7 @@ def fill(db: Database, settings: Settings) -> Made:
         session.expunge(site)
     _past(room, site, people)
     made = _today(room, site, people)
-    statistics.rebuild(db, DAYS + 1, utcnow())
+    statistics_keeping.rebuild(db, DAYS + 1, utcnow())
     return made
 
 

@@ -9,7 +9,7 @@ from moderation.comments import inbox, intake, status
 from moderation.db import utcnow
 from moderation.health.store import Pulse
 from moderation.policy import drafts
-from moderation.review import claims, search_texts, statistics, tallies, upgrades
+from moderation.review import claims, search_texts, statistics_keeping, tallies, upgrades
 from moderation.scoring import campaigns
 from workers.app import app, db, settings
 
@@ -30,7 +30,7 @@ class Hourglass:
 
 pulse = Pulse("housekeeping")
 watch = Watch(db, settings)
-rollup = statistics.Rollup(db)
+rollup = statistics_keeping.Rollup(db)
 learner = upgrades.Learner(db, settings)
 hourglass = Hourglass(30.0)
 recount = Hourglass(3600.0)

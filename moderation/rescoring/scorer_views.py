@@ -18,7 +18,7 @@ from moderation.errors import NotFound
 from moderation.rescoring import drift, stability
 from moderation.rescoring.drift import Beside, Drift, Spread
 from moderation.rescoring.shown_views import figure, percent, signed
-from moderation.review import charts, evidence, queue, statistics
+from moderation.review import charts, evidence, queue, statistics_reading
 from moderation.review.charts import Chart
 from moderation.review.statistics_views import span
 from moderation.scoring import releases
@@ -83,7 +83,7 @@ def page() -> Response:
         language = request.args.get("language", drift.ALL)
         if told is None or language not in told.languages:
             language = drift.ALL
-        volume = None if site is None else _volume(statistics.read(session, [site.id], _days(now), now), now)
+        volume = None if site is None else _volume(statistics_reading.read(session, [site.id], _days(now), now), now)
         html = render_template(
             "scorers/page.html",
             counts=queue.counts(session, g.site_ids, g.me, now),
@@ -183,13 +183,13 @@ class Volume:
     missing: int
 
 
-def _days(now: datetime) -> list[statistics.Slot]:
+def _days(now: datetime) -> list[statistics_reading.Slot]:
     """The days of the reference and of the last week."""
     days = (drift.BEFORE + drift.WEEK) // timedelta(days=1)
-    return statistics.axis("day", days, now, ZoneInfo(i18n.timezone_name()))
+    return statistics_reading.axis("day", days, now, ZoneInfo(i18n.timezone_name()))
 
 
-def _volume(figures: statistics.Figures, now: datetime) -> Volume:
+def _volume(figures: statistics_reading.Figures, now: datetime) -> Volume:
     came = [sums.received for sums in figures.slots]
     starts = [slot.start for slot in _days(now)]
     chart = charts.bars([("c-calm", came)])

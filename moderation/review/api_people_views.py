@@ -11,7 +11,7 @@ from moderation.comments.models import Author, Comment, Story
 from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
 from moderation.errors import InvalidInput, NotFound
-from moderation.review import api_bodies, cards, notes, people, queue, second_looks, statistics
+from moderation.review import api_bodies, cards, notes, people, queue, second_looks, statistics_reading
 from moderation.review import api_given_schemas as asked
 from moderation.review import api_people_schemas as whose
 from moderation.review import api_schemas as shapes
@@ -28,7 +28,7 @@ from moderation.review.api_shared_views import (
 )
 from moderation.review.people import Line
 from moderation.review.people_views import question_to_seniors
-from moderation.review.statistics import Figures
+from moderation.review.statistics_reading import Figures
 
 people_api = Blueprint("people_api", __name__, url_prefix="/api/v1")
 
@@ -299,9 +299,9 @@ def figures() -> Response:
         raise InvalidInput(f"by must be day, or hour for at most {asked.HOURLY_DAYS} days.", field="by")
     site_ids = chosen_sites(request.args.get("site"))
     with web.database().reading() as session:
-        slots = statistics.axis(by, days, now, zone(session))
+        slots = statistics_reading.axis(by, days, now, zone(session))
         start, end = slots[0].start, slots[-1].end
-        found = statistics.read(session, site_ids, slots, now)
+        found = statistics_reading.read(session, site_ids, slots, now)
         agreement = second_looks.agreement(session, site_ids, start, end)
         return web.answer(
             {

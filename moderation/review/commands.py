@@ -7,7 +7,7 @@ import click
 from moderation.comments import status
 from moderation.db import utcnow
 from moderation.opening import opened
-from moderation.review import search_texts, statistics, tallies
+from moderation.review import search_texts, statistics_keeping, tallies
 
 
 def register(cli: click.Group) -> None:
@@ -74,4 +74,4 @@ def rebuild(days: int) -> None:
         if hour.hour == 0:
             click.echo(f"{hour.date()}", err=True)
 
-    click.echo(f"{statistics.rebuild(db, days, utcnow(), say)} hours are counted.")
+    click.echo(f"{statistics_keeping.rebuild(db, days, utcnow(), say)} hours are counted.")

@@ -20,10 +20,11 @@ from moderation.alerts import conditions
 from moderation.archive.rows import guarded
 from moderation.db import utcnow
 from moderation.errors import NotFound
-from moderation.review import charts, queue, second_looks, statistics
+from moderation.review import charts, queue, second_looks, statistics, statistics_reading
 from moderation.review.charts import Chart
 from moderation.review.second_looks import Agreement
-from moderation.review.statistics import Figures, Looked, Slot, Sums
+from moderation.review.statistics import Looked, Sums
+from moderation.review.statistics_reading import Figures, Slot
 
 statistics_pages = Blueprint("statistics_pages", __name__)
 
@@ -89,7 +90,7 @@ def page() -> Response:
     with web.database().reading() as session:
         slots = _slots(wish, now)
         site_ids = _site_ids(wish)
-        figures = statistics.read(session, site_ids, slots, now)
+        figures = statistics_reading.read(session, site_ids, slots, now)
         agreement = second_looks.agreement(session, site_ids, slots[0].start, slots[-1].end)
         html = render_template(
             "statistics/page.html",
@@ -122,7 +123,7 @@ def table() -> Response:
     with web.database().reading() as session:
         slots = _slots(wish, now)
         site_ids = _site_ids(wish)
-        figures = statistics.read(session, site_ids, slots, now)
+        figures = statistics_reading.read(session, site_ids, slots, now)
         agreement = second_looks.agreement(session, site_ids, slots[0].start, slots[-1].end)
         panels = {panel.id: panel for panel in _panels(session, slots, wish, figures, agreement)}
     wanted = request.args.get("chart", "")
@@ -174,7 +175,7 @@ def _zone() -> ZoneInfo:
 
 
 def _slots(wish: Wish, now: datetime) -> list[Slot]:
-    return statistics.axis(wish.by, wish.days, now, _zone())
+    return statistics_reading.axis(wish.by, wish.days, now, _zone())
 
 
 # --- figures in words ---

@@ -27,10 +27,12 @@ from moderation.cli import cli
 from moderation.comments.models import Comment, Revision
 from moderation.db import Database, utcnow
 from moderation.policy.models import VerdictRow
-from moderation.review import decisions, statistics
+from moderation.review import decisions, statistics, statistics_counting, statistics_keeping, statistics_reading
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision, SecondLook, Statistic
-from moderation.review.statistics import HOUR, Slot, Step, Sums
+from moderation.review.statistics import HOUR, Sums
+from moderation.review.statistics_counting import Step
+from moderation.review.statistics_reading import Slot
 from moderation.settings import Settings
 
 from .helpers import BAD, Browser, add_site, add_user, comment_of, judge_all, log_in, take
@@ -160,11 +162,11 @@ def test_the_hours_add_up_to_a_recount(db: Database, comments: list[Any]) -> Non
         for comment in comments:
             world.comment(*comment)
     for n in range(SPAN):
-        statistics.count_hour(db, BEGIN + n * HOUR)
+        statistics_keeping.count_hour(db, BEGIN + n * HOUR)
     slots = [Slot(BEGIN + n * 2 * HOUR, BEGIN + (n + 1) * 2 * HOUR) for n in range(SPAN // 2)]
     with db.reading() as session:
         for wanted in (sites, sites[:1]):
-            found = statistics.read(session, wanted, slots, BEGIN + timedelta(days=3))
+            found = statistics_reading.read(session, wanted, slots, BEGIN + timedelta(days=3))
             expected: Counter[tuple[str, str]] = Counter()
             for (site, name, key), n in world.figures.items():
                 expected[name, key] += n if site in wanted else 0
@@ -204,24 +206,24 @@ def step(n: int, action: str, *, by: str = "", undoes: int | None = None, revisi
 
 def test_the_first_decision_that_stands_counts_and_what_was_taken_back_does_not() -> None:
     history = [step(1, "hold", by="policy"), step(2, "reject"), step(3, "hold", undoes=2), step(4, "approve")]
-    (item,) = statistics.judged(history)
+    (item,) = statistics_counting.judged(history)
     assert (item.step.id, item.machine, item.held and item.held.id) == (4, "hold", 1)
-    assert statistics.judged(history[:3]) == []
+    assert statistics_counting.judged(history[:3]) == []
 
 
 def test_what_the_machine_approved_did_not_wait_and_can_be_overturned() -> None:
-    (item,) = statistics.judged([step(1, "approve", by="policy"), step(2, "reject"), step(3, "approve")])
+    (item,) = statistics_counting.judged([step(1, "approve", by="policy"), step(2, "reject"), step(3, "approve")])
     assert (item.step.id, item.machine, item.held) == (2, "approve", None)
 
 
 def test_what_a_person_ordered_is_no_verdict_of_the_machine() -> None:
-    (item,) = statistics.judged([step(1, "reject", by="campaign"), step(2, "approve")])
+    (item,) = statistics_counting.judged([step(1, "reject", by="campaign"), step(2, "approve")])
     assert item.machine is None
 
 
 def test_every_revision_is_judged_for_itself() -> None:
     history = [step(1, "hold", by="policy"), step(2, "approve"), step(3, "approve", by="policy", revision=2)]
-    assert [item.step.id for item in statistics.judged([*history, step(4, "reject", revision=2)])] == [2, 4]
+    assert [item.step.id for item in statistics_counting.judged([*history, step(4, "reject", revision=2)])] == [2, 4]
 
 
 def test_to_hold_is_to_suspect_and_a_rule_alone_judges_nothing() -> None:
@@ -258,7 +260,7 @@ def site_made_at(db: Database, at: datetime) -> int:
 
 def test_the_sweep_counts_an_hour_when_it_is_over_and_catches_up_newest_first(db: Database) -> None:
     site_made_at(db, BEGIN + timedelta(minutes=20))
-    rollup = statistics.Rollup(db, round_seconds=0)
+    rollup = statistics_keeping.Rollup(db, round_seconds=0)
     assert rollup.tick(BEGIN + timedelta(minutes=30)) == 0
     now = BEGIN + 4 * HOUR
     assert rollup.tick(now + timedelta(minutes=4)) == 1
@@ -269,7 +271,7 @@ def test_the_sweep_counts_an_hour_when_it_is_over_and_catches_up_newest_first(db
 
 def test_when_nothing_is_left_to_count_the_sweep_asks_nothing(db: Database) -> None:
     site_made_at(db, BEGIN)
-    rollup = statistics.Rollup(db, round_seconds=60)
+    rollup = statistics_keeping.Rollup(db, round_seconds=60)
     now = BEGIN + 4 * HOUR + timedelta(minutes=10)
     assert rollup.tick(now) == 4
     db.dispose()
@@ -278,17 +280,17 @@ def test_when_nothing_is_left_to_count_the_sweep_asks_nothing(db: Database) -> N
 
 def test_a_change_that_came_late_is_found_when_the_hour_is_counted_again(db: Database) -> None:
     site_id = site_made_at(db, BEGIN)
-    rollup = statistics.Rollup(db, round_seconds=60)
+    rollup = statistics_keeping.Rollup(db, round_seconds=60)
     rollup.tick(BEGIN + HOUR + timedelta(minutes=6))
     with db.transaction() as session:
         World(session, [site_id], []).comment(0, 10, "api", "id", [(1, "policy", "approve", "", [])])
     slots = [Slot(BEGIN, BEGIN + HOUR)]
     later = BEGIN + 5 * HOUR
     with db.reading() as session:
-        assert statistics.read(session, [site_id], slots, later).total.received == 0
+        assert statistics_reading.read(session, [site_id], slots, later).total.received == 0
     rollup.tick(BEGIN + 2 * HOUR + timedelta(minutes=6))
     with db.reading() as session:
-        assert statistics.read(session, [site_id], slots, later).total.received == 1
+        assert statistics_reading.read(session, [site_id], slots, later).total.received == 1
 
 
 def test_counting_an_hour_twice_leaves_the_same(db: Database) -> None:
@@ -297,13 +299,13 @@ def test_counting_an_hour_twice_leaves_the_same(db: Database) -> None:
         World(session, [site_id], []).comment(0, 10, "api", "id", [(1, "policy", "hold", "links", [])])
     rows = []
     for _ in range(2):
-        statistics.count_hour(db, BEGIN)
+        statistics_keeping.count_hour(db, BEGIN)
         with db.reading() as session:
             rows.append(sorted((row.name, row.key, row.n) for row in session.scalars(select(Statistic))))
     assert rows[0] == rows[1]
     with db.transaction() as session:
         session.execute(delete(Decision))
-    statistics.count_hour(db, BEGIN)
+    statistics_keeping.count_hour(db, BEGIN)
     with db.reading() as session:
         assert {row.name for row in session.scalars(select(Statistic))} == {"counted", "received"}
 
@@ -320,11 +322,11 @@ def test_the_running_hour_is_counted_live_and_what_nobody_counted_is_named(db: D
         )
     slots = [Slot(hour - 7 * HOUR, hour + HOUR)]
     with db.reading() as session:
-        found = statistics.read(session, [site_id], slots, now)
+        found = statistics_reading.read(session, [site_id], slots, now)
     assert (found.total.received, found.total.judged, found.missing) == (1, 1, 4)
-    statistics.rebuild(db, 1, now + HOUR)
+    statistics_keeping.rebuild(db, 1, now + HOUR)
     with db.reading() as session:
-        found = statistics.read(session, [site_id], slots, now)
+        found = statistics_reading.read(session, [site_id], slots, now)
     assert (found.total.received, found.total.judged, found.missing) == (2, 1, 0)
 
 
@@ -353,9 +355,9 @@ def test_neither_counting_nor_reading_goes_through_whole_tables(sqlite_template:
         world.comment(0, 10, "api", "id", [(1, "policy", "hold", "links", [(60, 0, "approve")])])
     with db.engine.connect() as connection, Session(connection) as session:
         event.listen(connection, "before_cursor_execute", lambda c, cursor, sql, values, *_: seen.append((sql, values)))
-        figures = statistics.count(session, BEGIN)
-        statistics.keep(session, BEGIN, figures)
-        statistics.read(session, [site_id], [Slot(BEGIN, BEGIN + HOUR)], BEGIN + HOUR)
+        figures = statistics_counting.count(session, BEGIN)
+        statistics_keeping.keep(session, BEGIN, figures)
+        statistics_reading.read(session, [site_id], [Slot(BEGIN, BEGIN + HOUR)], BEGIN + HOUR)
         read = [(sql, values) for sql, values in seen if sql.startswith(("SELECT", "WITH", "DELETE"))]
         assert len(read) > 10
         for sql, values in read:
