@@ -20,7 +20,7 @@ from moderation.rescoring.drift import Beside, Drift, Spread
 from moderation.rescoring.shown_views import figure, percent, signed
 from moderation.review import charts, evidence, queue, statistics_reading
 from moderation.review.charts import Chart
-from moderation.review.statistics_views import span
+from moderation.review.shown_views import span
 from moderation.scoring import releases
 
 scorer_pages = Blueprint("scorer_pages", __name__, url_prefix="/scorers")

@@ -529,7 +529,9 @@ def test_decisions_in_bulk_stand_apart(db: Database) -> None:
         assert session.scalar(select(func.count()).select_from(Statistic)) == 0
 
 
-@pytest.mark.parametrize("path", ["review/statistics_views.py", "accounts/account_views.py"])
+@pytest.mark.parametrize(
+    "path", ["review/statistics_panel_views.py", "review/shown_views.py", "accounts/account_views.py"]
+)
 def test_what_these_views_say_is_said_in_indonesian_too(path: str) -> None:
     root = Path(moderation.__file__).parent
     catalogue = read_po((root / "translations/id/LC_MESSAGES/messages.po").open("rb"))
