@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from moderation.accounts import sites
 from moderation.accounts.models import Site
 from moderation.db import utcnow
-from moderation.delivery import endpoints, outbox
+from moderation.delivery import endpoints, outbox, outbox_reading
 from moderation.delivery.models import Delivery, Endpoint
 from moderation.delivery.outbox import DUE, LEASED, STATES
 from moderation.errors import NotFound
@@ -45,7 +45,7 @@ def list_deliveries(
     """The newest deliveries."""
     _, db = opened()
     with db.reading() as session:
-        rows = outbox.listing(
+        rows = outbox_reading.listing(
             session, _site_ids(session, site_id), state=state, endpoint_id=endpoint_id, after=after, limit=limit
         )
         for row, url in rows:
@@ -62,10 +62,10 @@ def show(delivery_id: int, as_json: bool) -> None:
     """One delivery: its payload, and every attempt with its answer."""
     _, db = opened()
     with db.reading() as session:
-        found = outbox.one(session, _site_ids(session, None), delivery_id)
+        found = outbox_reading.one(session, _site_ids(session, None), delivery_id)
         if found is None:
             raise NotFound(f"There is no delivery {delivery_id}.")
-        tries = outbox.attempts_of(session, delivery_id)
+        tries = outbox_reading.attempts_of(session, delivery_id)
     row, url = found
     payload = json.loads(row.payload)
     if as_json:
@@ -193,7 +193,7 @@ def test(endpoint_id: int) -> None:
     until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         with db.reading() as session:
-            found = outbox.one(session, [made.site_id], made.id)
+            found = outbox_reading.one(session, [made.site_id], made.id)
         if found is not None and found[0].state not in (DUE, LEASED):
             click.echo(_line(*found))
             raise SystemExit(0 if found[0].state == outbox.DELIVERED else 1)

@@ -14,7 +14,7 @@ from moderation import web
 from moderation.accounts import audit, auth, moderators, sites
 from moderation.accounts.models import Site
 from moderation.db import utcnow
-from moderation.delivery import endpoints, outbox
+from moderation.delivery import endpoints, outbox, outbox_reading
 from moderation.delivery.models import Delivery, Endpoint
 from moderation.errors import Conflict, InvalidInput, NotFound
 from moderation.review import queue
@@ -73,7 +73,7 @@ def delivery_page(delivery_id: int) -> str:
             row=row,
             url=url,
             payload=json.dumps(json.loads(row.payload), ensure_ascii=False, indent=2),
-            tries=outbox.attempts_of(session, row.id),
+            tries=outbox_reading.attempts_of(session, row.id),
             site=session.get_one(Site, row.site_id),
             counts=queue.counts(session, g.site_ids, g.me, utcnow()),
             done=_done(),
@@ -171,7 +171,7 @@ def _room(session: Session, *, fault: dict[str, Any] | None = None) -> str:
         raise NotFound("There is nothing under this address.")
     ids = [site.id for site in shown]
     after = web.query_int("after", 0, 0, 10**18) or None
-    rows = outbox.listing(session, ids, state=state, after=after, limit=PAGE + 1)
+    rows = outbox_reading.listing(session, ids, state=state, after=after, limit=PAGE + 1)
     return render_template(
         "deliveries/room.html",
         sites=mine,
@@ -198,7 +198,7 @@ def _site_line(session: Session, site: Site) -> SiteLine:
         )
         for endpoint in endpoints.of_site(session, site.id)
     ]
-    return SiteLine(site, found, outbox.given_up(session, [site.id]))
+    return SiteLine(site, found, outbox_reading.given_up(session, [site.id]))
 
 
 def _faulty(error: InvalidInput | Conflict, where: dict[str, int], url: str) -> AnyResponse:
@@ -208,7 +208,7 @@ def _faulty(error: InvalidInput | Conflict, where: dict[str, int], url: str) -> 
 
 
 def _delivery(session: Session, delivery_id: int) -> tuple[Delivery, str | None]:
-    found = outbox.one(session, g.site_ids, delivery_id)
+    found = outbox_reading.one(session, g.site_ids, delivery_id)
     if found is None:
         raise NotFound("There is no such delivery.")
     return found

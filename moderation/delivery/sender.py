@@ -11,9 +11,9 @@ from moderation import signing
 from moderation.accounts import sites
 from moderation.accounts.models import Site
 from moderation.db import Database, utcnow
-from moderation.delivery import egress, endpoints, outbox, schedule
+from moderation.delivery import egress, endpoints, leasing, schedule
 from moderation.delivery.egress import Answer
-from moderation.delivery.outbox import Claimed
+from moderation.delivery.leasing import Claimed
 from moderation.settings import Settings
 
 LOOPBACK = ("127.0.0.0/8", "::1/128")
@@ -25,10 +25,10 @@ def deliver_due(db: Database, settings: Settings) -> int:
     """Send one due event per call; returns how many were sent (0 or 1). Several threads may call at once."""
     if db.is_sqlite:  # most nudges find nothing: they should not take the one writer's turn
         with db.reading() as session:
-            if not outbox.any_due(session, utcnow()):
+            if not leasing.any_due(session, utcnow()):
                 return 0
     with db.transaction() as session:
-        batch = outbox.claim(session, now=utcnow(), limit=1, timeout=settings.delivery_timeout)
+        batch = leasing.claim(session, now=utcnow(), limit=1, timeout=settings.delivery_timeout)
         if not batch:
             return 0
         claimed = batch[0]
@@ -46,7 +46,7 @@ def _note(db: Database, claimed: Claimed, answer: Answer) -> None:
     with db.transaction() as session:
         now = utcnow()
         paused = endpoints.note(session, claimed.endpoint_id, answer, now=now, rand=random.random)
-        outbox.finish(
+        leasing.finish(
             session,
             claimed,
             now=now,

@@ -12,7 +12,7 @@ from moderation.accounts import audit
 from moderation.accounts.models import Site
 from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
-from moderation.delivery import endpoints, outbox, pull, schemas
+from moderation.delivery import endpoints, outbox, outbox_reading, pull, schemas
 from moderation.delivery.models import Delivery, Endpoint
 from moderation.errors import InvalidInput, NotFound
 
@@ -195,7 +195,9 @@ def list_deliveries() -> Response:
         raise InvalidInput(f"The state is one of {', '.join(outbox.STATES)}.", field="state")
     with web.database().reading() as session:
         site = web.site_of_key(session)
-        rows = outbox.listing(session, [site.id], state=state, endpoint_id=endpoint_id, after=after, limit=limit)
+        rows = outbox_reading.listing(
+            session, [site.id], state=state, endpoint_id=endpoint_id, after=after, limit=limit
+        )
         return web.answer(
             {
                 "deliveries": [delivery_body(row, url) for row, url in rows],
@@ -215,7 +217,7 @@ def show_delivery(delivery_id: int) -> Response:
     """One delivery; somebody else's is not there."""
     with web.database().reading() as session:
         site = web.site_of_key(session)
-        found = outbox.one(session, [site.id], delivery_id)
+        found = outbox_reading.one(session, [site.id], delivery_id)
         if found is None:
             raise NotFound("There is no such delivery.")
         return web.answer(detail_body(session, *found))
@@ -236,7 +238,7 @@ def replay_one(delivery_id: int) -> Response:
     """Replay one, given up or told."""
     with web.database().transaction() as session:
         site = web.site_of_key(session)
-        if outbox.one(session, [site.id], delivery_id) is None:
+        if outbox_reading.one(session, [site.id], delivery_id) is None:
             raise NotFound("There is no such delivery.")
         return _replayed(session, site, [delivery_id])
 
@@ -334,7 +336,7 @@ def detail_body(session: Session, row: Delivery, url: str | None) -> dict[str, A
     """A delivery with its payload and every try."""
     tries = [
         {"at": item.at, "status": item.status, "error": item.error, "milliseconds": item.milliseconds}
-        for item in outbox.attempts_of(session, row.id)
+        for item in outbox_reading.attempts_of(session, row.id)
     ]
     return {**delivery_body(row, url), "payload": json.loads(row.payload), "tries": tries}
 

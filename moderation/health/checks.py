@@ -10,7 +10,7 @@ from moderation.alerts import doctor as alerts
 from moderation.comments.models import Comment
 from moderation.comments.status import PENDING
 from moderation.db import Database, utcnow
-from moderation.delivery import endpoints, outbox
+from moderation.delivery import endpoints, outbox_reading
 from moderation.errors import Unavailable
 from moderation.health import store
 from moderation.rescoring.models import RescoreRun
@@ -44,8 +44,8 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
             )
             backlog = work.backlog(session)
             alerting = alerts.problems(session, settings, now)
-            overdue = outbox.overdue(session, now - timedelta(minutes=5))
-            dead = outbox.given_up(session)
+            overdue = outbox_reading.overdue(session, now - timedelta(minutes=5))
+            dead = outbox_reading.given_up(session)
             troubled = endpoints.troubled(session)
             orphans = releases.orphans(session)
             rescoring = session.scalar(select(RescoreRun.id).where(RescoreRun.state == RUNNING).limit(1)) is not None

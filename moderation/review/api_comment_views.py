@@ -8,7 +8,7 @@ from moderation.accounts import auth
 from moderation.comments import reports
 from moderation.comments.models import Revision
 from moderation.db import utcnow
-from moderation.delivery import outbox
+from moderation.delivery import outbox_reading
 from moderation.errors import InvalidInput
 from moderation.review import (
     api_bodies,
@@ -95,7 +95,7 @@ def show(comment_id: str) -> Response:
                         "last_error": row.last_error,
                         "at": row.finished_at or row.due_at,
                     }
-                    for row, url in outbox.of_comment(session, comment.id)
+                    for row, url in outbox_reading.of_comment(session, comment.id)
                 ],
             }
         )

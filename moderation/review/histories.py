@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from moderation.comments import status
 from moderation.comments.models import Comment, Revision
-from moderation.delivery import outbox
+from moderation.delivery import outbox, outbox_reading
 from moderation.policy.models import VerdictRow
 from moderation.review import decided, escalations
 
@@ -38,7 +38,7 @@ def of_comment(session: Session, comment: Comment) -> list[Event]:
         events.append(Event(asked.created_at, asked.name, "escalated", asked.question))
         if asked.answered_at is not None and asked.answer:
             events.append(Event(asked.answered_at, asked.answered_by or "", "answered", asked.answer))
-    for row, _ in outbox.of_comment(session, comment.id):
+    for row, _ in outbox_reading.of_comment(session, comment.id):
         if row.state == outbox.DELIVERED and row.finished_at:
             events.append(Event(row.finished_at, "", "delivered", str(row.sequence)))
         elif row.state == outbox.DEAD and row.finished_at:
@@ -50,5 +50,5 @@ def of_comment(session: Session, comment: Comment) -> list[Event]:
 
 def told(session: Session, comment: Comment) -> bool:
     """Whether the decision that stands is an event for the site: an undo inside the grace is none."""
-    rows = outbox.of_comment(session, comment.id)
+    rows = outbox_reading.of_comment(session, comment.id)
     return bool(rows) and rows[-1][0].sequence == comment.sequence

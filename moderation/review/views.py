@@ -17,7 +17,7 @@ from moderation.accounts import auth, sites
 from moderation.comments import reports, status
 from moderation.comments.models import Comment, Revision
 from moderation.db import utcnow
-from moderation.delivery import outbox
+from moderation.delivery import outbox_reading
 from moderation.errors import InvalidInput
 from moderation.review import cards, claims, filters, histories, latest, marks, notes, queue, saved_views, searching
 from moderation.review.cards import Card
@@ -167,7 +167,7 @@ def comment_html(session: Session, comment: Comment, notice: Notice | None) -> s
         card=cards.build(session, [comment], now=now)[0],
         counts=queue.counts(session, g.site_ids, g.me, now),
         history=histories.of_comment(session, comment),
-        deliveries=[_delivery(row, url) for row, url in outbox.of_comment(session, comment.id)],
+        deliveries=[_delivery(row, url) for row, url in outbox_reading.of_comment(session, comment.id)],
         revisions=[(number, text, at) for number, (text, at) in texts.items()],
         edits={
             number: marks.changes(texts[number - 1][0], text)

@@ -16,7 +16,7 @@ from moderation import pipeline
 from moderation.accounts import sites
 from moderation.comments.intake import AuthorInput, CommentInput, StoryInput
 from moderation.db import Database, utcnow
-from moderation.delivery import endpoints, outbox
+from moderation.delivery import endpoints, leasing
 from moderation.scoring.scorer import TextScore
 from moderation.settings import load
 from moderation.signals import SIGNALS
@@ -58,10 +58,10 @@ def result(tmp_path_factory: pytest.TempPathFactory, sqlite_template: Path) -> t
     while pipeline.score_due(db, Stub(), settings).more:
         pass
     with db.transaction() as session:
-        while batch := outbox.claim(session, now=utcnow(), limit=1, timeout=3):
+        while batch := leasing.claim(session, now=utcnow(), limit=1, timeout=3):
             for item in batch:
                 ledger.heard.append(_heard(item.payload))
-                outbox.finish(session, item, now=utcnow(), status=204, error="", milliseconds=1, retry_in=None)
+                leasing.finish(session, item, now=utcnow(), status=204, error="", milliseconds=1, retry_in=None)
     db.dispose()
     return path, ledger
 

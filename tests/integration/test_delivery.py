@@ -14,7 +14,7 @@ from standardwebhooks.webhooks import Webhook
 
 from moderation.accounts.sites import NewSite
 from moderation.db import Database, utcnow
-from moderation.delivery import endpoints, outbox, sender
+from moderation.delivery import endpoints, leasing, outbox, sender
 from moderation.delivery.models import Attempt, Delivery, Endpoint
 from moderation.settings import Settings
 
@@ -176,7 +176,7 @@ def test_a_dead_workers_delivery_is_sent_again_under_the_same_id(
 ) -> None:
     decided(db, allowing, made)
     with db.transaction() as session:
-        assert len(outbox.claim(session, now=utcnow(), limit=1, timeout=3)) == 1
+        assert len(leasing.claim(session, now=utcnow(), limit=1, timeout=3)) == 1
     assert sender.deliver_due(db, allowing) == 0
     with db.transaction() as session:
         session.execute(update(Delivery).values(lease_until=utcnow() - timedelta(seconds=1)))
@@ -190,10 +190,10 @@ def test_one_endpoint_is_told_one_thing_at_a_time(db: Database, allowing: Settin
         decided(db, allowing, made, f"c{number}", f"halo {number}")
     decided(db, allowing, other, "x", "halo dari situs lain")
     with db.transaction() as session:
-        first = outbox.claim(session, now=utcnow(), limit=10, timeout=3)
+        first = leasing.claim(session, now=utcnow(), limit=10, timeout=3)
     assert sorted(item.site_id for item in first) == [made.site.id, other.site.id]
     with db.transaction() as session:
-        assert outbox.claim(session, now=utcnow(), limit=10, timeout=3) == []
+        assert leasing.claim(session, now=utcnow(), limit=10, timeout=3) == []
 
 
 def test_a_decision_is_not_told_before_it_is_due(
@@ -211,7 +211,7 @@ def test_a_failed_event_that_a_newer_one_has_overtaken_is_not_repeated(
 ) -> None:
     decided(db, allowing, made)
     with db.transaction() as session:
-        claimed = outbox.claim(session, now=utcnow(), limit=1, timeout=3)[0]
+        claimed = leasing.claim(session, now=utcnow(), limit=1, timeout=3)[0]
     with db.transaction() as session:  # a newer decision while the first is in flight
         first = session.scalars(select(Delivery)).one()
         outbox.put(
@@ -226,5 +226,5 @@ def test_a_failed_event_that_a_newer_one_has_overtaken_is_not_repeated(
             now=utcnow(),
         )
     with db.transaction() as session:
-        outbox.finish(session, claimed, now=utcnow(), status=500, error="", milliseconds=1, retry_in=5.0)
+        leasing.finish(session, claimed, now=utcnow(), status=500, error="", milliseconds=1, retry_in=5.0)
     assert [row.state for row in rows(db)] == ["superseded", "due"]

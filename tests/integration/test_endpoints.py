@@ -12,10 +12,10 @@ from moderation.accounts import sites
 from moderation.accounts.models import AuditEntry, Site
 from moderation.accounts.sites import NewSite
 from moderation.db import Database, utcnow
-from moderation.delivery import endpoints, outbox, schedule
+from moderation.delivery import endpoints, leasing, outbox, outbox_reading, schedule
 from moderation.delivery.egress import Answer
+from moderation.delivery.leasing import Claimed
 from moderation.delivery.models import Attempt, Delivery, Endpoint
-from moderation.delivery.outbox import Claimed
 from moderation.errors import Conflict, InvalidInput
 from moderation.health import checks
 from moderation.settings import Settings
@@ -79,7 +79,7 @@ def endpoint(db: Database, number: int) -> Endpoint:
 
 def claim(db: Database, now: datetime | None = None, limit: int = 10) -> list[Claimed]:
     with db.transaction() as session:
-        return outbox.claim(session, now=now or utcnow(), limit=limit, timeout=10)
+        return leasing.claim(session, now=now or utcnow(), limit=limit, timeout=10)
 
 
 def answer(db: Database, claimed: Claimed, answered: Answer, now: datetime | None = None) -> bool:
@@ -87,7 +87,7 @@ def answer(db: Database, claimed: Claimed, answered: Answer, now: datetime | Non
     at = now or utcnow()
     with db.transaction() as session:
         paused = endpoints.note(session, claimed.endpoint_id, answered, now=at, rand=lambda: 0.0)
-        return outbox.finish(
+        return leasing.finish(
             session,
             claimed,
             now=at,
@@ -434,10 +434,10 @@ def test_a_test_event_is_sent_whatever_the_endpoints_state_and_tried_once(
     assert (taken.delivery_id, taken.is_test) == (test, True)
     with db.transaction() as session:
         endpoints.note(session, first, WRONG, now=utcnow(), rand=lambda: 0.0)
-        outbox.finish(session, taken, now=utcnow(), status=500, error="", milliseconds=1, retry_in=None)
+        leasing.finish(session, taken, now=utcnow(), status=500, error="", milliseconds=1, retry_in=None)
     assert rows(db, id=test)[0].state == "dead"
     with db.reading() as session:
-        assert outbox.given_up(session) == 0
+        assert outbox_reading.given_up(session) == 0
     with db.transaction() as session:
         assert outbox.replay_dead(session, [made.site.id], utcnow()) == 0
         outbox.put_test(session, session.get_one(Endpoint, first), utcnow())
@@ -457,10 +457,10 @@ def test_endpoints_that_do_not_answer_at_once_share_half_of_the_threads(
         session.execute(update(Endpoint).where(Endpoint.id.in_(numbers[2:4])).values(last_ok_at=NOW, slow=True))
     taken = claim(db)
     slow = [item.endpoint_id for item in taken if item.endpoint_id in numbers[:4]]
-    assert len(slow) == outbox.MAX_SLOW
+    assert len(slow) == leasing.MAX_SLOW
     assert {item.endpoint_id for item in taken} >= set(numbers[4:])
     with db.reading() as session:
-        assert outbox.any_due(session, utcnow()) is False  # what is left waits for a slow one to end
+        assert leasing.any_due(session, utcnow()) is False  # what is left waits for a slow one to end
     answer(db, next(item for item in taken if item.endpoint_id == slow[0]), OK)
     assert len(claim(db)) == 1
 
@@ -519,7 +519,7 @@ def test_a_dead_sites_backlog_hides_nobodys_event_and_costs_no_reading(
         session.execute(update(Endpoint).where(Endpoint.id == dead).values(probe_at=utcnow() + timedelta(hours=1)))
     assert [item.endpoint_id for item in claim(db)] == [alive]
     if db.is_sqlite:
-        question = outbox._ready(proven=True).params(now=utcnow(), most=1)
+        question = leasing._ready(proven=True).params(now=utcnow(), most=1)
         plan = str(question.compile(db.engine, compile_kwargs={"literal_binds": True}))
         with db.engine.connect() as connection:
             steps = [row[3] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {plan}")]
@@ -582,4 +582,4 @@ def test_attempts_are_kept_with_their_answers(db: Database, settings: Settings, 
     answer(db, claim(db)[0], WRONG)
     with db.reading() as session:
         assert session.scalar(select(func.count()).select_from(Attempt)) == 1
-        assert [(item.status, item.error) for item in outbox.attempts_of(session, 1)] == [(500, "answered 500")]
+        assert [(item.status, item.error) for item in outbox_reading.attempts_of(session, 1)] == [(500, "answered 500")]

@@ -16,10 +16,10 @@ from moderation.accounts.models import Site
 from moderation.accounts.sites import NewSite
 from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
-from moderation.delivery import endpoints, outbox, pull, schedule
+from moderation.delivery import endpoints, leasing, outbox, pull, schedule
 from moderation.delivery.egress import Answer
+from moderation.delivery.leasing import Claimed
 from moderation.delivery.models import Delivery
-from moderation.delivery.outbox import Claimed
 from moderation.settings import Settings
 
 from . import helpers
@@ -99,7 +99,7 @@ def test_a_stopped_endpoints_events_can_be_pulled_and_are_then_not_pushed(
     with db.reading() as session:
         assert list(session.scalars(select(Delivery.state))) == ["delivered", "delivered"]
     with db.transaction() as session:
-        assert outbox.claim(session, now=utcnow(), limit=9, timeout=3) == []
+        assert leasing.claim(session, now=utcnow(), limit=9, timeout=3) == []
 
 
 def test_neither_back_off_nor_being_given_up_hides_an_event_and_its_grace_does(
@@ -122,10 +122,10 @@ def test_a_worker_in_flight_with_a_confirmed_event_loses_quietly(
         endpoints.add(session, made.site, "https://warta.example/a", now=utcnow(), actor="cli")
     decided(db, settings, made, "Satu kata")
     with db.transaction() as session:
-        (taken,) = outbox.claim(session, now=utcnow(), limit=1, timeout=3)
+        (taken,) = leasing.claim(session, now=utcnow(), limit=1, timeout=3)
     confirm(client, made, pulled(client, made)[0]["event_id"])
     with db.transaction() as session:
-        kept = outbox.finish(
+        kept = leasing.finish(
             session, taken, now=utcnow(), status=500, error="answered 500", milliseconds=1, retry_in=5.0
         )
     assert kept is False
@@ -271,12 +271,12 @@ class World:
 
     def claim(self) -> None:
         with self.db.transaction() as session:
-            for item in outbox.claim(session, now=self.now, limit=4, timeout=10):
+            for item in leasing.claim(session, now=self.now, limit=4, timeout=10):
                 if item.site_id == self.site.id:
                     self.flying.append(item)
                 else:  # another site's receiver answers at once
                     endpoints.note(session, item.endpoint_id, OK, now=self.now, rand=lambda: 0.0)
-                    outbox.finish(session, item, now=self.now, status=204, error="", milliseconds=1, retry_in=None)
+                    leasing.finish(session, item, now=self.now, status=204, error="", milliseconds=1, retry_in=None)
 
     def answer(self, how: str) -> None:
         if not self.flying:
@@ -287,7 +287,7 @@ class World:
         given = OK if how == "ok" else Answer(None, "no answer within 10 s", None, 1)
         with self.db.transaction() as session:
             paused = endpoints.note(session, claimed.endpoint_id, given, now=self.now, rand=lambda: 0.0)
-            outbox.finish(
+            leasing.finish(
                 session,
                 claimed,
                 now=self.now,
