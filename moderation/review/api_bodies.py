@@ -9,7 +9,7 @@ from moderation.comments import status
 from moderation.comments.models import Comment
 from moderation.errors import Conflict
 from moderation.review import bulk, statistics
-from moderation.review.bulk import Item, Progress
+from moderation.review.bulk_progress import Item, Progress
 from moderation.review.campaigns import Decided, Flood, Group, Member, Order
 from moderation.review.cards import Card
 from moderation.review.escalations import Asked

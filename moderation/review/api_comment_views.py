@@ -12,13 +12,13 @@ from moderation.delivery import outbox_reading
 from moderation.errors import InvalidInput
 from moderation.review import (
     api_bodies,
-    bulk,
     claims,
     decisions,
     escalations,
     histories,
     notes,
     queue,
+    selected,
     undoing,
 )
 from moderation.review import api_card_schemas as carded
@@ -235,7 +235,7 @@ def decide_many() -> Response:
         raise InvalidInput("A comment is named twice.", field="comments")
     with web.database().transaction() as session:
         me = me_in(session)
-        answers = bulk.decide_selected(session, g.site_ids, seen, given["action"], given["reason"], me, utcnow())
+        answers = selected.decide_selected(session, g.site_ids, seen, given["action"], given["reason"], me, utcnow())
         return web.answer({"results": outcomes(session, {one: answers[one] for one in seen})})
 
 

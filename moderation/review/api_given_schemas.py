@@ -7,7 +7,7 @@ from marshmallow import Schema, ValidationError, fields, validate, validates_sch
 
 from moderation.comments import standings
 from moderation.comments.schemas import Strict
-from moderation.review import bulk, campaigns, decisions, queue, second_looks
+from moderation.review import bulk, campaigns, decisions, queue, second_looks, selected
 
 MAX_DAYS = 365
 HOURLY_DAYS = 7
@@ -84,7 +84,7 @@ class DecideManySchema(_Judging):
     action = fields.String(required=True, validate=validate.OneOf(decisions.ACTIONS))
     reason = _reason()
     comments = fields.List(
-        fields.Nested(SelectedSchema), required=True, validate=validate.Length(min=1, max=bulk.SELECTED)
+        fields.Nested(SelectedSchema), required=True, validate=validate.Length(min=1, max=selected.SELECTED)
     )
 
 

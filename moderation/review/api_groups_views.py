@@ -13,7 +13,7 @@ from moderation.accounts.models import Moderator
 from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput
-from moderation.review import api_bodies, bulk, campaigns
+from moderation.review import api_bodies, bulk, bulk_preview, bulk_progress, campaigns
 from moderation.review import api_given_schemas as asked
 from moderation.review import api_schemas as shapes
 from moderation.review.api_shared_views import (
@@ -61,12 +61,12 @@ def preview() -> Response:
     given = web.json_body(PREVIEW)
     site_ids = chosen_sites(given["site"])
     with web.database().reading() as session:
-        found = bulk.preview(session, site_ids, parsed(session, given["q"]), g.me, now=utcnow())
+        found = bulk_preview.preview(session, site_ids, parsed(session, given["q"]), g.me, now=utcnow())
     return web.answer(
         {
             "q": str(found.query),
-            "total": min(found.total, bulk.COUNTED),
-            "more_than": found.total > bulk.COUNTED,
+            "total": min(found.total, bulk_preview.COUNTED),
+            "more_than": found.total > bulk_preview.COUNTED,
             "by_status": dict(found.by_status),
             "skipped": dict(found.skipped),
             "sample": [{"why": one.why, "comment": api_bodies.card(one.card, g.me)} for one in found.sample],
@@ -154,7 +154,7 @@ def items(job_id: str) -> Response:
         raise InvalidInput(f"outcome must be one of {', '.join(OUTCOMES)}.", field="outcome")
     with web.database().reading() as session:
         job = bulk.of_mine(session, g.site_ids, g.me, number(job_id, bulk.NO_JOB))
-        found, following = bulk.items(session, g.site_ids, job, outcome, after())
+        found, following = bulk_progress.items(session, g.site_ids, job, outcome, after())
     return web.answer({"items": [api_bodies.item(one) for one in found], "next": api_bodies.name_of(following)})
 
 
@@ -222,7 +222,7 @@ def _whole(session: Session, job: BulkJob, me: Moderator) -> api_bodies.Body:
     undone = bulk.undone_by(session, job)
     return {
         **api_bodies.job(job, bulk.starter(session, job), me),
-        "progress": api_bodies.progress(bulk.progress(session, job, utcnow())),
+        "progress": api_bodies.progress(bulk_progress.progress(session, job, utcnow())),
         "undone_by": api_bodies.name_of(undone.id) if undone else None,
     }
 

@@ -20,8 +20,9 @@ from moderation.accounts import auth, moderators
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput, MalformedInput
 from moderation.health import store as health
-from moderation.review import bulk, decisions, filters, latest, queue
-from moderation.review.bulk import Preview, Progress
+from moderation.review import bulk, bulk_preview, bulk_progress, decisions, filters, latest, queue, selected
+from moderation.review.bulk_preview import Preview
+from moderation.review.bulk_progress import Progress
 from moderation.review.filters import Query
 from moderation.review.models import BulkJob, Decision
 
@@ -46,7 +47,7 @@ def page() -> Response:
     with web.database().reading() as session:
         if q:
             try:
-                preview = bulk.preview(session, g.site_ids, _parsed(q, now), g.me, now=now)
+                preview = bulk_preview.preview(session, g.site_ids, _parsed(q, now), g.me, now=now)
             except InvalidInput as error:
                 if error.field != "q":
                     raise
@@ -59,7 +60,7 @@ def page() -> Response:
             deed=_deed() if preview else None,
             actions=decisions.ACTIONS,
             reasons=decisions.REASONS,
-            counted=bulk.COUNTED,
+            counted=bulk_preview.COUNTED,
             lines=bulk.listed(session, g.site_ids, g.me, now),
             days=bulk.KEPT.days,
             counts=queue.counts(session, g.site_ids, g.me, now),
@@ -97,8 +98,10 @@ def job_page(job_id: int) -> str:
     now = utcnow()
     with web.database().reading() as session:
         job = bulk.of_mine(session, g.site_ids, g.me, job_id)
-        conflicts, following = bulk.items(session, g.site_ids, job, bulk.CONFLICT, web.query_int("after", 0, 0, 10**18))
-        told = bulk.progress(session, job, now)
+        conflicts, following = bulk_progress.items(
+            session, g.site_ids, job, bulk.CONFLICT, web.query_int("after", 0, 0, 10**18)
+        )
+        told = bulk_progress.progress(session, job, now)
         return render_template(
             "bulk/job.html",
             job=job,
@@ -109,7 +112,7 @@ def job_page(job_id: int) -> str:
             next_after=following,
             undone_by=bulk.undone_by(session, job),
             mine=bulk.may_steer(job, g.me),
-            counted=bulk.COUNTED,
+            counted=bulk_preview.COUNTED,
             silent=job.state == bulk.RUNNING and health.silent(session, "bulk", now),
             counts=queue.counts(session, g.site_ids, g.me, now),
         )
@@ -121,7 +124,7 @@ def progress(job_id: int) -> Response:
     """How far a job is, in figures of the page's language, with an ETag."""
     now = utcnow()
     with web.database().reading() as session:
-        told = bulk.progress(session, bulk.of_mine(session, g.site_ids, g.me, job_id), now)
+        told = bulk_progress.progress(session, bulk.of_mine(session, g.site_ids, g.me, job_id), now)
     return web.polled({"state": told.state, "share": round(told.share, 4), "texts": _texts(told)})
 
 
@@ -157,7 +160,7 @@ def selection() -> AnyResponse:
     with web.database().transaction() as session:
         me = auth.current(session)
         site_ids = moderators.site_ids(session, me)
-        answers = bulk.decide_selected(session, site_ids, seen, action, reason, me, now)
+        answers = selected.decide_selected(session, site_ids, seen, action, reason, me, now)
         results = [_result(session, number, answers[number]) for number in seen]
     place = {name: request.form[name] for name in ("tab", "sort", "site", "q") if request.form.get(name)}
     if web.wants_json():
@@ -182,7 +185,7 @@ def _result(session: Session, comment_id: int, answer: Decision | Conflict) -> d
 def _seen(pairs: list[str]) -> dict[int, int]:
     """Comment → version. Raises MalformedInput."""
     found: dict[int, int] = {}
-    for pair in pairs[: bulk.SELECTED + 1]:
+    for pair in pairs[: selected.SELECTED + 1]:
         number, _, version = pair.partition(":")
         if not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in (number, version)):
             raise MalformedInput("comment must be pairs of id:version.", field="comment")
@@ -210,8 +213,8 @@ def _sentence(error: InvalidInput) -> str:
 
 def _texts(told: Progress) -> Mapping[str, str]:
     """The figures of a job's page, by the names that its elements have."""
-    total = i18n.figure(min(told.total, bulk.COUNTED))
-    if told.total > bulk.COUNTED:
+    total = i18n.figure(min(told.total, bulk_preview.COUNTED))
+    if told.total > bulk_preview.COUNTED:
         total = gettext("more than %(count)s", count=total)
     return {
         "head": gettext("%(done)s of %(total)s comments", done=i18n.figure(told.decided), total=total),

@@ -23,7 +23,7 @@ from moderation.comments import status
 from moderation.comments.models import Comment
 from moderation.db import Database, affected, utcnow
 from moderation.errors import Conflict, InvalidInput, Unavailable
-from moderation.review import bulk, claims, decisions, filters, searching, undoing
+from moderation.review import bulk, bulk_progress, claims, decisions, filters, searching, undoing
 from moderation.review.bulk import CONFLICT, DECIDED, DONE, FAILED, RUNNING, SAME
 from moderation.review.decisions import Decider
 from moderation.review.filters import Bound, Condition, OneOf, Query
@@ -320,7 +320,7 @@ def _batch(
         bulk.end(session, job, FAILED, now, NO_ACCESS)
         return 0
     if broken:
-        found = dict.fromkeys(turn.ids, _Outcome(CONFLICT, detail=bulk.packed("error")))
+        found = dict.fromkeys(turn.ids, _Outcome(CONFLICT, detail=bulk_progress.packed("error")))
     elif job.undoes is not None:
         found = _take_back(session, job, me, turn, site_ids, now)
     else:
@@ -349,9 +349,9 @@ def _decide(
         if comment.id in found or comment.id not in still:
             continue
         if comment.status == status.PENDING:  # its text may be one that the search does not know yet
-            found[comment.id] = _Outcome(CONFLICT, detail=bulk.packed("pending"))
+            found[comment.id] = _Outcome(CONFLICT, detail=bulk_progress.packed("pending"))
         elif reader is not None and reader.moderator_id != me.id:
-            found[comment.id] = _Outcome(CONFLICT, detail=bulk.packed("claimed", reader.name))
+            found[comment.id] = _Outcome(CONFLICT, detail=bulk_progress.packed("claimed", reader.name))
         else:
             free.append(comment)
     answers = decisions.decide_many(session, free, job.action, Decider(me), reason=job.reason, now=now, job_id=job.id)
@@ -363,7 +363,7 @@ def _take_back(
 ) -> dict[int, _Outcome]:
     comments = _locked(session, turn.ids, site_ids)
     answers = undoing.undo_many(session, comments, me, now=now, of=turn.taken_back, job_id=job.id)
-    foreign = dict.fromkeys(turn.ids, _Outcome(CONFLICT, detail=bulk.packed("no_access")))
+    foreign = dict.fromkeys(turn.ids, _Outcome(CONFLICT, detail=bulk_progress.packed("no_access")))
     return foreign | {number: _outcome(job, answer) for number, answer in answers.items()}
 
 
@@ -386,7 +386,8 @@ def _decided_since(session: Session, job: BulkJob, ids: Sequence[int]) -> dict[i
         .where(Comment.id.in_(ids), Decision.created_at > job.created_at)
     ).all()
     return {
-        row.id: _Outcome(CONFLICT, detail=bulk.packed(row.action, row.name, row.reason, row.created_at)) for row in rows
+        row.id: _Outcome(CONFLICT, detail=bulk_progress.packed(row.action, row.name, row.reason, row.created_at))
+        for row in rows
     }
 
 
@@ -396,7 +397,9 @@ def _outcome(job: BulkJob, answer: Decision | Conflict) -> _Outcome:
     facts = answer.details
     at = datetime.fromisoformat(str(facts["at"])) if facts.get("at") else None
     reason = str(facts["reason"]) if facts.get("reason") else None
-    return _Outcome(CONFLICT, detail=bulk.packed(str(facts.get("what", "")), str(facts.get("who", "")), reason, at))
+    return _Outcome(
+        CONFLICT, detail=bulk_progress.packed(str(facts.get("what", "")), str(facts.get("who", "")), reason, at)
+    )
 
 
 def _write(session: Session, job: BulkJob, found: Mapping[int, _Outcome]) -> int:

@@ -18,7 +18,18 @@ from moderation.comments.models import Comment
 from moderation.db import Database, utcnow
 from moderation.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from moderation.health import store as health
-from moderation.review import bulk, bulk_work, claims, decisions, escalations, filters, searching, undoing
+from moderation.review import (
+    bulk,
+    bulk_preview,
+    bulk_progress,
+    bulk_work,
+    claims,
+    decisions,
+    escalations,
+    filters,
+    searching,
+    undoing,
+)
 from moderation.review.bulk_work import Pace
 from moderation.review.decisions import Decider
 from moderation.review.filters import Query
@@ -124,7 +135,7 @@ def statuses(db: Database, names: Sequence[str]) -> list[str]:
 
 def conflicts(db: Database, site: Site, job_id: int) -> list[tuple[int, str, str]]:
     with db.reading() as session:
-        found, _ = bulk.items(session, [site.id], session.get_one(BulkJob, job_id), bulk.CONFLICT)
+        found, _ = bulk_progress.items(session, [site.id], session.get_one(BulkJob, job_id), bulk.CONFLICT)
         return [(item.comment_id, item.what, item.who) for item in found]
 
 
@@ -150,7 +161,7 @@ def test_a_job_decides_what_matches_and_nothing_else(
         assert len({row.comment_id for row in made}) == len(made) == 7
         items = session.scalars(select(BulkItem).where(BulkItem.job_id == job_id)).all()
         assert {item.decision_id for item in items} == {row.id for row in made}
-        told = bulk.progress(session, job, utcnow())
+        told = bulk_progress.progress(session, job, utcnow())
         assert (told.share, told.decided, told.gone, told.rate) == (1.0, 7, 0, None)
 
 
@@ -279,7 +290,7 @@ def test_what_somebody_reads_and_what_is_with_the_seniors_is_left_alone(
         claims.claim(session, by_name["c2"], session.get_one(Moderator, me), utcnow())
         escalations.raise_(session, by_name["c3"], budi, "Apakah ini iklan?", utcnow())
     with db.reading() as session:
-        told = bulk.preview(session, [site.id], parse(SPAM), session.get_one(Moderator, me), now=utcnow())
+        told = bulk_preview.preview(session, [site.id], parse(SPAM), session.get_one(Moderator, me), now=utcnow())
         assert (told.total, told.skipped) == (4, {"escalated": 1})
     job_id = start(db, site, me)
     assert rounds(db) == 2
@@ -329,7 +340,7 @@ def test_what_stands_so_already_is_neither_decided_nor_a_conflict(
     assert rounds(db) == 2
     with db.reading() as session:
         job = session.get_one(BulkJob, job_id)
-        told = bulk.progress(session, job, utcnow())
+        told = bulk_progress.progress(session, job, utcnow())
         assert (told.decided, told.conflicts, told.same, told.gone) == (2, 0, 1, 0)
 
 
@@ -632,7 +643,7 @@ def test_the_rate_says_when_a_job_will_be_over(db: Database, site: Site, me: int
         session.execute(update(Decision).where(Decision.job_id == job_id).values(created_at=utcnow()))
     with db.reading() as session:
         job = session.get_one(BulkJob, job_id)
-        told = bulk.progress(session, job, utcnow() + timedelta(seconds=6))
+        told = bulk_progress.progress(session, job, utcnow() + timedelta(seconds=6))
     assert told.rate == pytest.approx(0.5, rel=0.05)
     assert told.seconds == pytest.approx(8, abs=1)
     assert told.share == pytest.approx(3 / 7)
@@ -650,10 +661,10 @@ def test_a_preview_counts_by_status_and_shows_newest_riskiest_and_random(
         session.execute(update(Comment).where(Comment.id != risky).values(score=0.4))
     with db.reading() as session:
         rani = session.get_one(Moderator, me)
-        told = bulk.preview(session, [site.id], parse("slot"), rani, now=utcnow(), draw=random.Random(1))
+        told = bulk_preview.preview(session, [site.id], parse("slot"), rani, now=utcnow(), draw=random.Random(1))
     assert (told.total, told.by_status) == (21, {"held": 20, "approved": 1})
     why = {sample.card.id: sample.why for sample in told.sample}
-    assert len(why) == len(told.sample) == bulk.SAMPLE
+    assert len(why) == len(told.sample) == bulk_preview.SAMPLE
     newest = [comment_of(db, name).id for name in ("good1", "c20", "c19", "c18")]
     assert [number for number, reason in why.items() if reason == "newest"] == newest
     assert why[risky] == "riskiest"
@@ -665,19 +676,19 @@ def test_a_preview_changes_nothing_and_tells_when_there_are_more(
     db: Database, site: Site, me: int, flood: Callable[..., None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flood(3)
-    monkeypatch.setattr(bulk, "COUNTED", 2)
+    monkeypatch.setattr(bulk_preview, "COUNTED", 2)
     with db.reading() as session:
         before = session.scalar(select(func.count()).select_from(Decision))
         rani = session.get_one(Moderator, me)
-        assert bulk.preview(session, [site.id], parse(SPAM), rani, now=utcnow()).total == 3
-        nothing = bulk.preview(session, [site.id], parse("tidakada"), rani, now=utcnow())
+        assert bulk_preview.preview(session, [site.id], parse(SPAM), rani, now=utcnow()).total == 3
+        nothing = bulk_preview.preview(session, [site.id], parse("tidakada"), rani, now=utcnow())
         assert (nothing.total, nothing.sample) == (0, ())
         assert session.scalar(select(func.count()).select_from(Decision)) == before
     job_id = start(db, site, me)
     rounds(db, 1)
     with db.reading() as session:
         job = session.get_one(BulkJob, job_id)
-        told = bulk.progress(session, job, utcnow())
+        told = bulk_progress.progress(session, job, utcnow())
     assert 0 < told.share <= 1
     assert told.seconds is None
 
