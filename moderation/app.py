@@ -42,7 +42,7 @@ from moderation.rescoring.apply_views import apply_pages
 from moderation.rescoring.policy_views import policy_pages
 from moderation.rescoring.rescore_views import rescore_pages
 from moderation.rescoring.scorer_views import scorer_pages
-from moderation.review import campaigns
+from moderation.review import campaigns, groups
 from moderation.review.api_comment_views import comments_api
 from moderation.review.api_groups_views import groups_api
 from moderation.review.api_people_views import people_api
@@ -124,7 +124,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
     app.context_processor(_page_context)
     # A macro that is imported without context asks, too.
     app.jinja_env.globals["key_of"] = lambda action: _prefs().keys.get(action, "")
-    app.jinja_env.globals.update(flood_at_once=campaigns.AT_ONCE, flood_hours=campaigns.HOURS)
+    app.jinja_env.globals.update(flood_at_once=groups.AT_ONCE, flood_hours=campaigns.HOURS)
     app.register_error_handler(ModerationError, _refused)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(Exception, _unexpected)

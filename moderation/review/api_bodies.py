@@ -10,9 +10,10 @@ from moderation.comments.models import Comment
 from moderation.errors import Conflict
 from moderation.review import bulk, statistics
 from moderation.review.bulk_progress import Item, Progress
-from moderation.review.campaigns import Decided, Flood, Group, Member, Order
+from moderation.review.campaigns import Order
 from moderation.review.cards import Card
 from moderation.review.escalations import Asked
+from moderation.review.groups import Decided, Flood, Group, Member
 from moderation.review.marks import Part
 from moderation.review.models import BulkJob
 from moderation.review.notes import NoteLine

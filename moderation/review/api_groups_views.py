@@ -13,7 +13,7 @@ from moderation.accounts.models import Moderator
 from moderation.comments.schemas import ErrorSchema
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput
-from moderation.review import api_bodies, bulk, bulk_preview, bulk_progress, campaigns
+from moderation.review import api_bodies, bulk, bulk_preview, bulk_progress, campaigns, groups
 from moderation.review import api_given_schemas as asked
 from moderation.review import api_schemas as shapes
 from moderation.review.api_shared_views import (
@@ -27,8 +27,8 @@ from moderation.review.api_shared_views import (
     outcomes,
     parsed,
 )
-from moderation.review.campaigns import Decided
 from moderation.review.group_views import checked
+from moderation.review.groups import Decided
 from moderation.review.models import BulkJob
 
 groups_api = Blueprint("groups_api", __name__, url_prefix="/api/v1")
@@ -242,11 +242,11 @@ def floods() -> Response:
     """Alike by text, link domain, phone number or network."""
     now = utcnow()
     with web.database().reading() as session:
-        found = campaigns.floods(session, g.site_ids, now)
+        found = groups.floods(session, g.site_ids, now)
         orders = campaigns.orders(session, g.site_ids, now)
     return web.answer(
         {
-            "groups": [api_bodies.flood(one) for kind in campaigns.KINDS for one in found[kind]],
+            "groups": [api_bodies.flood(one) for kind in groups.KINDS for one in found[kind]],
             "orders": [api_bodies.order(one) for one in orders],
         }
     )
@@ -264,8 +264,8 @@ def floods() -> Response:
 def group(kind: str, value: str) -> Response:
     """`kind`: campaign, domain, phone or network."""
     with web.database().reading() as session:
-        found = campaigns.group(session, g.site_ids, kind, checked(value), utcnow(), after=after())
-    return web.answer(api_bodies.group(found, campaigns.search_line(kind, value)))
+        found = groups.group(session, g.site_ids, kind, checked(value), utcnow(), after=after())
+    return web.answer(api_bodies.group(found, groups.search_line(kind, value)))
 
 
 @groups_api.post("/groups/<kind>/<path:value>/decision")
@@ -285,7 +285,7 @@ def decide_group(kind: str, value: str) -> Response:
         raise InvalidInput("Only rejecting a campaign goes on with its newcomers.", field="hours")
     with web.database().transaction() as session:
         me = me_in(session)
-        done = campaigns.decide_all(
+        done = groups.decide_all(
             session,
             g.site_ids,
             kind,
@@ -315,7 +315,7 @@ def undo_group() -> Response:
     at, now = web.json_body(UNDO)["at"], utcnow()
     with web.database().transaction() as session:
         me = me_in(session)
-        return web.answer(_decided(session, campaigns.undo_all(session, g.site_ids, me, at, now), now))
+        return web.answer(_decided(session, groups.undo_all(session, g.site_ids, me, at, now), now))
 
 
 @groups_api.put("/groups/campaign/<campaign_id>/order")
@@ -332,7 +332,7 @@ def order_newcomers(campaign_id: str) -> Response:
     given, wanted, now = web.json_body(ORDER), number(campaign_id, "There is no such group."), utcnow()
     with web.database().transaction() as session:
         me = me_in(session)
-        campaigns.group(session, g.site_ids, "campaign", str(wanted), now)  # whether it is there, and mine
+        groups.group(session, g.site_ids, "campaign", str(wanted), now)  # whether it is there, and mine
         made = campaigns.order(session, wanted, given["action"], given["reason"], me, given["hours"], now)
     return web.answer(api_bodies.order(made))
 
@@ -350,7 +350,7 @@ def end_order(campaign_id: str) -> Response:
     wanted, now = number(campaign_id, "There is no such group."), utcnow()
     with web.database().transaction() as session:
         me = me_in(session)
-        campaigns.group(session, g.site_ids, "campaign", str(wanted), now)
+        groups.group(session, g.site_ids, "campaign", str(wanted), now)
         campaigns.end_order(session, wanted, me, now)
     return web.answer({"id": str(wanted)})
 

@@ -3,7 +3,7 @@
 from marshmallow import Schema, fields, validate
 
 from moderation.comments.status import STATUSES
-from moderation.review import bulk, campaigns, decisions
+from moderation.review import bulk, decisions, groups
 from moderation.review.api_card_schemas import CardSchema, NoteSchema
 
 
@@ -219,7 +219,7 @@ class GroupOrderSchema(Schema):
 class FloodSchema(Schema):
     """A large group: how many of it wait, what share of all that wait that is, and one of its texts."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(campaigns.KINDS))
+    kind = fields.String(required=True, validate=validate.OneOf(groups.KINDS))
     value = fields.String(required=True)
     size = fields.Integer(required=True)
     share = fields.Float(required=True)
@@ -236,7 +236,7 @@ class FloodsSchema(Schema):
 class GroupSchema(Schema):
     """A page of a group. `size` counts what waits, up to 10,001; `until_id` goes with a decision on all of it."""
 
-    kind = fields.String(required=True, validate=validate.OneOf(campaigns.KINDS))
+    kind = fields.String(required=True, validate=validate.OneOf(groups.KINDS))
     value = fields.String(required=True)
     size = fields.Integer(required=True)
     front = fields.Nested(MemberSchema, allow_none=True, required=True)

@@ -18,8 +18,8 @@ from moderation.db import utcnow
 from moderation.errors import Conflict, NotFound
 from moderation.review import api_bodies, cards, filters, notes, queue
 from moderation.review import api_given_schemas as asked
-from moderation.review.campaigns import Decided
 from moderation.review.filters import Query
+from moderation.review.groups import Decided
 
 TAG = "queue"
 """Where the documentation of the API lists what is about comments of the queue."""

@@ -17,10 +17,20 @@ from moderation.db import utcnow
 from moderation.policy import store as policies
 from moderation.policy.document import NOTE, Policy
 from moderation.policy.models import VerdictRow
-from moderation.review import campaigns, claims, escalations, evidence, explained, notes, people, priority
-from moderation.review.campaigns import Alike
+from moderation.review import (
+    claims,
+    escalations,
+    evidence,
+    explained,
+    groups,
+    likeness,
+    notes,
+    people,
+    priority,
+)
 from moderation.review.claims import Held
 from moderation.review.escalations import Asked
+from moderation.review.groups import Alike
 from moderation.review.marks import Part, mark
 from moderation.review.models import Decision
 from moderation.review.notes import NoteLine
@@ -189,7 +199,7 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
     story_ids = {comment.story_id for comment in comments if comment.story_id}
     site_ids = {comment.site_id for comment in comments}
     names, texts = _texts(session, {*ids, *parent_ids})
-    alike = campaigns.alike(session, list({comment.campaign_id for comment in comments if comment.campaign_id}))
+    alike = groups.alike(session, list({comment.campaign_id for comment in comments if comment.campaign_id}))
     fronts = {
         comment.campaign_id: comment.id
         for comment in comments
@@ -216,7 +226,7 @@ def build(session: Session, comments: Sequence[Comment], *, now: datetime | None
         claims=claims.of_comments(session, ids, now),
         escalations=escalations.open_of(session, [comment.id for comment in comments if comment.escalated]),
         alike=alike,
-        others=campaigns.others(session, {number: front for number, front in fronts.items() if alike[number].n > 1}),
+        others=groups.others(session, {number: front for number, front in fronts.items() if alike[number].n > 1}),
         notes=notes.of(session, "comment", ids),
     )
     return [_card(comment, around) for comment in comments]
@@ -247,7 +257,7 @@ def _card(comment: Comment, around: _Around) -> Card:
     marks = [*_marks(reasons, stored), *words.marks]
     if alike is not None and not comment.follower:
         marks += [
-            (*place, "vary", 0) for place in campaigns.varying(text, around.others.get(comment.campaign_id or 0, ()))
+            (*place, "vary", 0) for place in likeness.varying(text, around.others.get(comment.campaign_id or 0, ()))
         ]
     return Card(
         id=comment.id,

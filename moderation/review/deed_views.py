@@ -16,7 +16,7 @@ from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput, NotFound
-from moderation.review import campaigns, cards, claims, decisions, histories, undoing
+from moderation.review import campaigns, cards, claims, decisions, groups, histories, undoing
 from moderation.review.cards import Card
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision
@@ -52,7 +52,7 @@ def decide(comment_id: int) -> AnyResponse:
         decisions.decide(session, comment, action, Decider(me), seen_version=seen, now=now, reason=reason)
         if not until_id or comment.campaign_id is None:
             return None
-        rest = campaigns.decide_all(
+        rest = groups.decide_all(
             session,
             g.site_ids,
             "campaign",
@@ -94,7 +94,7 @@ def undo_together() -> AnyResponse:
     with web.database().transaction() as session:
         me = auth.current(session)
         g.site_ids = moderators.site_ids(session, me)
-        answers = campaigns.undo_all(session, g.site_ids, me, at, now) if at else {}
+        answers = groups.undo_all(session, g.site_ids, me, at, now) if at else {}
         if not answers:
             raise InvalidInput(undoing.NOTHING_TO_UNDO, field="at")
         done = [number for number, answer in answers.items() if isinstance(answer, Decision)]
@@ -155,7 +155,7 @@ def _act(
     try:
         with web.database().transaction() as session:
             if until_id:
-                campaigns.lock_with(session, comment_id, until_id)
+                groups.lock_with(session, comment_id, until_id)
             me, comment = _mine(session, comment_id)
             done = deed(session, comment, me)
     except Conflict as conflict:

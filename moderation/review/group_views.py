@@ -14,7 +14,7 @@ from moderation import web
 from moderation.accounts import auth, moderators
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput, NotFound
-from moderation.review import campaigns, decisions, queue
+from moderation.review import campaigns, decisions, groups, queue
 
 group_pages = Blueprint("group_pages", __name__, url_prefix="/queue/groups")
 
@@ -39,9 +39,9 @@ def floods() -> str:
     with web.database().reading() as session:
         return render_template(
             "groups.html",
-            floods=campaigns.floods(session, g.site_ids, now),
+            floods=groups.floods(session, g.site_ids, now),
             orders=campaigns.orders(session, g.site_ids, now),
-            sample=campaigns.SAMPLE,
+            sample=groups.SAMPLE,
             counts=queue.counts(session, g.site_ids, g.me, now),
         )
 
@@ -54,15 +54,15 @@ def page(kind: str, value: str) -> str:
     with web.database().reading() as session:
         return render_template(
             "group.html",
-            group=campaigns.group(
+            group=groups.group(
                 session, g.site_ids, kind, checked(value), now, after=web.query_int("after", 0, 0, 10**18)
             ),
             notice=_notice(),
             reasons=decisions.REASONS,
             hours=campaigns.HOURS,
-            counted=campaigns.COUNTED,
-            at_once=campaigns.AT_ONCE,
-            search=campaigns.search_line(kind, value),
+            counted=groups.COUNTED,
+            at_once=groups.AT_ONCE,
+            search=groups.search_line(kind, value),
             counts=queue.counts(session, g.site_ids, g.me, now),
         )
 
@@ -83,7 +83,7 @@ def act(kind: str, value: str) -> AnyResponse:
         if deed == "decide":
             if action not in ("approve", "reject"):
                 raise InvalidInput("The decision must be one of approve, reject.", field="decision")
-            result = campaigns.decide_all(
+            result = groups.decide_all(
                 session,
                 site_ids,
                 kind,
@@ -98,10 +98,10 @@ def act(kind: str, value: str) -> AnyResponse:
                 campaigns.order(session, int(value), action, reason, me, _number("hours"), now)
             done: dict[str, Any] = {"done": action, **_figures(result), "at": now.isoformat()}
         elif deed == "undo":
-            result = campaigns.undo_all(session, site_ids, me, _moment(), now)
+            result = groups.undo_all(session, site_ids, me, _moment(), now)
             done = {"done": "undone", **_figures(result)}
         elif deed in ("order", "end") and kind == "campaign":
-            campaigns.group(session, site_ids, kind, value, now)  # whether it is there, and mine
+            groups.group(session, site_ids, kind, value, now)  # whether it is there, and mine
             if deed == "order":
                 campaigns.order(session, int(value), action, reason, me, _number("hours"), now)
             else:
@@ -121,7 +121,7 @@ def checked(value: str) -> str:
     return value
 
 
-def _figures(result: dict[int, campaigns.Decided]) -> dict[str, int]:
+def _figures(result: dict[int, groups.Decided]) -> dict[str, int]:
     left = sum(isinstance(item, Conflict) for item in result.values())
     return {"n": len(result) - left, "left": left}
 
@@ -147,5 +147,5 @@ def _notice() -> Notice | None:
     what = request.args.get("done", "")
     if what not in DONE:
         return None
-    n, left = (web.query_int(name, 0, 0, campaigns.AT_ONCE) for name in ("n", "left"))
+    n, left = (web.query_int(name, 0, 0, groups.AT_ONCE) for name in ("n", "left"))
     return Notice(what, n, left, request.args.get("at", "")[:40])

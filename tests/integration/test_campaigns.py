@@ -17,8 +17,8 @@ from moderation.db import Database, utcnow
 from moderation.errors import Conflict, InvalidInput, NotFound
 from moderation.pipeline import edit
 from moderation.policy.models import VerdictRow
-from moderation.review import campaigns as groups
-from moderation.review import claims, decisions, filters
+from moderation.review import campaigns as reviewed
+from moderation.review import claims, decisions, filters, groups, likeness
 from moderation.review.decisions import Decider
 from moderation.review.models import CampaignOrder, Decision, Trait
 from moderation.scoring import campaigns
@@ -227,7 +227,7 @@ def test_judging_again_does_not_count_a_text_twice(
     flood(1, 2)
     with db.transaction() as session:
         comments = session.scalars(select(Comment).order_by(Comment.id)).all()
-        groups.gather(session, comments, {comment.id: folded(comment.id) for comment in comments}, utcnow())
+        reviewed.gather(session, comments, {comment.id: folded(comment.id) for comment in comments}, utcnow())
     assert all_of(db)[0].size == 2
 
 
@@ -289,7 +289,7 @@ def test_a_group_of_another_site_is_not_there(db: Database, site: Site, flood: C
     ],
 )
 def test_what_differs_is_cut_out_word_by_word(front: str, text: str, vary: list[str]) -> None:
-    parts = groups.differences(front, text)
+    parts = likeness.differences(front, text)
     assert "".join(part.text for part in parts) == text
     assert [part.text for part in parts if part.kinds] == vary
 
@@ -399,7 +399,7 @@ def order(db: Database, action: str, reason: str | None = None, hours: int = 6, 
     with db.transaction() as session:
         me = session.scalars(select(Moderator)).first()
         assert me is not None
-        groups.order(session, comment_of(db, "c1").campaign_id or 0, action, reason, me, hours, utcnow() - ago)
+        reviewed.order(session, comment_of(db, "c1").campaign_id or 0, action, reason, me, hours, utcnow() - ago)
 
 
 def test_newcomers_are_rejected_by_order_though_the_machine_may_not(
@@ -438,11 +438,11 @@ def test_an_order_ends_by_itself_and_by_hand(db: Database, site: Site, flood: Ca
     assert flood(3, 3)[0].status == "HELD"
     order(db, "reject", "SPAM")
     with db.transaction() as session:
-        (running,) = groups.orders(session, [site.id], utcnow())
+        (running,) = reviewed.orders(session, [site.id], utcnow())
         assert (running.action, running.reason) == ("reject", "SPAM")
-        assert groups.orders(session, [site.id + 1], utcnow()) == []
-        groups.end_order(session, running.campaign_id, session.get_one(Moderator, user), utcnow())
-        assert groups.orders(session, [site.id], utcnow()) == []
+        assert reviewed.orders(session, [site.id + 1], utcnow()) == []
+        reviewed.end_order(session, running.campaign_id, session.get_one(Moderator, user), utcnow())
+        assert reviewed.orders(session, [site.id], utcnow()) == []
     assert flood(4, 4)[0].status == "HELD"
 
 
