@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from moderation import dispatch, queues
 from moderation.accounts.models import Site
-from moderation.comments import authors, intake, status, storing
+from moderation.comments import authors, intake, status, stored_texts, storing
 from moderation.comments.intake import CommentInput, Taken, TextInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.composition import Composition
@@ -376,7 +376,7 @@ class Known:
         writers = _all(session, Author, {comment.author_id for comment in comments})
         sites = _all(session, Site, {comment.site_id for comment in comments})
         stories = _all(session, Story, {comment.story_id for comment in comments})
-        revisions = intake.current_revisions(session, keys)
+        revisions = stored_texts.current_revisions(session, keys)
         views = {comment_id: normalise.view(revision.text) for comment_id, revision in revisions.items()}
         folded = {comment_id: view.folded for comment_id, view in views.items()}
         stored = scores.of_revisions(session, keys)

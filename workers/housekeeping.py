@@ -5,7 +5,7 @@ import time
 
 from moderation import pipeline, queues
 from moderation.alerts.watch import Watch
-from moderation.comments import inbox, intake, status
+from moderation.comments import inbox, replies, status
 from moderation.db import utcnow
 from moderation.health.store import Pulse
 from moderation.policy import drafts
@@ -55,7 +55,7 @@ def sweep() -> None:
     if hourglass.run_out():
         with db.transaction() as session:
             inbox.forget(session, utcnow())
-            intake.adopt_late(session, utcnow())
+            replies.adopt_late(session, utcnow())
             claims.forget(session, utcnow())
             status.repair_fronts(session)
             campaigns.settle(session)

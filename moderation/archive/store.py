@@ -19,7 +19,7 @@ from moderation.accounts import audit
 from moderation.accounts.models import Site
 from moderation.archive.models import ArchiveImport
 from moderation.archive.records import Record
-from moderation.comments import authors, intake, status, storing
+from moderation.comments import authors, intake, status, stored_texts, storing
 from moderation.comments.intake import AuthorInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import affected, insert_fast
@@ -237,7 +237,7 @@ def _prepared(site: Site, record: Record, secret: bytes, now: datetime, stamp: C
         *(shown, shown, at, "", "", ""),
     )
     text, raw, links = intake.display(given)
-    revision = (1, text, raw, links, intake.text_hash(text), written)
+    revision = (1, text, raw, links, stored_texts.text_hash(text), written)
     decision = (1, 1, record.action, record.reason, ORIGIN, None, None, None, at)
     identity = authors.identity_of(site.id, author, secret)
     return Prepared(record, identity, kind_of(record), comment, revision, decision)

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from moderation import parsing
 from moderation.accounts import sites
 from moderation.accounts.models import Site
-from moderation.comments import authors, intake, reading, story_rules
+from moderation.comments import authors, reading, stored_texts, story_rules
 from moderation.comments.intake import AuthorInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.comments.status import WITHDRAWN
@@ -216,7 +216,7 @@ def refuse_repeats(
             Comment.status != WITHDRAWN,
             same_author,
             Revision.comment_id == Comment.id,
-            Revision.text_hash == intake.text_hash(given.text),
+            Revision.text_hash == stored_texts.text_hash(given.text),
         )
         .limit(1)
     )

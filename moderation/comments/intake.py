@@ -3,18 +3,16 @@
 The same again answers as the first did; events of one comment may come in any order and number (see ordering).
 """
 
-import hashlib
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import and_, bindparam, select, update
+from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Site
-from moderation.comments import authors, html, ordering, status
+from moderation.comments import authors, html, ordering, replies, status, stored_texts
 from moderation.comments.models import Comment, Revision, Story
 from moderation.comments.ordering import Orders
 from moderation.db import insert_ignore
@@ -98,7 +96,7 @@ def accept(session: Session, site: Site, given: CommentInput, *, source: str, se
             if ordering.same_kind(_orders(existing), key) and key > existing.delete_order:
                 return _apply(session, site, existing, "created", key, given, secret=secret, now=now)
         return Taken(existing, "withdrawn")
-    current = current_revision(session, existing)
+    current = stored_texts.current_revision(session, existing)
     if current is not None and _same_text(current, given):
         return Taken(existing, "unchanged")
     raise Conflict(
@@ -188,7 +186,7 @@ def _apply(
     _keep_orders(comment, orders)
     text_changed = False
     if newest and given is not None:
-        current = current_revision(session, comment)
+        current = stored_texts.current_revision(session, comment)
         text_changed = current is None or not _same_text(current, given)
         if isinstance(given, CommentInput):
             _describe(session, site, comment, given, secret=secret, now=now)
@@ -218,74 +216,6 @@ def _apply(
         )
         return Taken(comment, "revised", to_judge=True)
     return Taken(comment, "unchanged" if newest else "ignored")
-
-
-def current_revision(session: Session, comment: Comment) -> Revision | None:
-    """The text of a comment as it stands; None for a tombstone whose create never came."""
-    return session.scalar(
-        select(Revision).where(Revision.comment_id == comment.id, Revision.number == comment.revision)
-    )
-
-
-def current_revisions(session: Session, keys: Sequence[tuple[int, int]]) -> dict[int, Revision]:
-    """The texts of many comments, named as (comment, number of its current revision), by comment id."""
-    wanted = dict(keys)
-    rows = session.scalars(select(Revision).where(Revision.comment_id.in_(wanted))) if wanted else ()
-    return {row.comment_id: row for row in rows if row.number == wanted[row.comment_id]}
-
-
-_PARENT = select(Comment.parent_id).where(Comment.id == bindparam("reply"))
-
-
-def adopt(session: Session, orphans: Sequence[tuple[int, str]], made: Mapping[str, int]) -> None:
-    """Replies that came before the comment that they answer find it now.
-
-    `orphans`: id of each reply and the external id that it answers; `made`: external id → id of the comments that came.
-    A comment never comes to stand under itself or its own replies, whatever a site says.
-    """
-    connection = session.connection()
-    for orphan, name in orphans:
-        above: int | None = made.get(name)
-        while above is not None and above != orphan:
-            above = connection.execute(_PARENT, {"reply": above}).scalar()
-        if above is None and name in made:
-            connection.execute(update(Comment).where(Comment.id == orphan).values(parent_id=made[name]))
-
-
-def orphans_of(session: Session, site_id: int, external_id: str) -> list[tuple[int, str]]:
-    """Replies that wait for a comment."""
-    rows = session.scalars(
-        select(Comment.id).where(
-            Comment.site_id == site_id, Comment.parent_external_id == external_id, Comment.parent_id.is_(None)
-        )
-    )
-    return [(number, external_id) for number in rows]
-
-
-LATE_REPLIES = timedelta(minutes=10)
-
-
-def adopt_late(session: Session, now: datetime) -> None:
-    """Join what came in the same moment by two doors: neither transaction saw the other."""
-    parent = aliased(Comment)
-    rows = session.execute(
-        select(Comment.id, parent.id.label("parent"), parent.external_id)
-        .join(parent, and_(parent.site_id == Comment.site_id, parent.external_id == Comment.parent_external_id))
-        .where(
-            Comment.parent_id.is_(None),
-            Comment.parent_external_id.is_not(None),
-            Comment.received_at > now - LATE_REPLIES,
-            Comment.id != parent.id,
-        )
-        .limit(500)
-    ).all()
-    for row in rows:
-        adopt(session, [(row.id, row.external_id)], {row.external_id: row.parent})
-
-
-def text_hash(text: str) -> str:
-    """SHA-256 (hex) of a text with case and spaces evened out: equal for repeats, for duplicate checks."""
-    return hashlib.sha256(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _find(
@@ -348,7 +278,7 @@ def revision_values(comment_id: int, number: int, given: CommentInput | TextInpu
         "text": text,
         "raw": raw,
         "links": links,
-        "text_hash": text_hash(text),
+        "text_hash": stored_texts.text_hash(text),
         "created_at": now,
     }
 
@@ -439,8 +369,8 @@ def _insert(
             session.add(_revision(comment.id, 1, given, now))
     except IntegrityError:
         return None
-    waiting = orphans_of(session, site.id, given.external_id)
-    adopt(session, waiting, {given.external_id: comment.id})
+    waiting = replies.orphans_of(session, site.id, given.external_id)
+    replies.adopt(session, waiting, {given.external_id: comment.id})
     return comment
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, and_, case, func, literal, or_, select, tu
 from sqlalchemy.orm import Session, aliased
 
 from moderation.accounts.models import Site
-from moderation.comments import intake
+from moderation.comments import stored_texts
 from moderation.comments.models import Comment, Revision, Story
 from moderation.comments.status import APPROVED, HELD
 from moderation.errors import InvalidInput
@@ -256,7 +256,7 @@ def own(session: Session, site: Site, comment_id: int, hash_: str, key: bytes) -
     comment = session.scalar(select(Comment).where(Comment.id == comment_id, Comment.site_id == site.id))
     if comment is None:
         return None
-    revision = intake.current_revision(session, comment)
+    revision = stored_texts.current_revision(session, comment)
     text = revision.text if revision is not None else ""
     # What is held again without a word to anybody (a rescoring) is shown still.
     seen = APPROVED if comment.status == HELD and comment.shown_next else comment.status

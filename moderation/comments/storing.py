@@ -29,7 +29,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Site
-from moderation.comments import authors, intake, status
+from moderation.comments import authors, intake, replies, status
 from moderation.comments.intake import CommentInput, StoryInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import insert_many, inserts, listed, one_of
@@ -181,7 +181,7 @@ def store_new(
         for item in items
         if item.external_id in made and item.parent_external_id in made
     ]
-    intake.adopt(session, waiting, made)
+    replies.adopt(session, waiting, made)
     return {firsts[name]: number for name, number in made.items()}
 
 
