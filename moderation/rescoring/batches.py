@@ -11,7 +11,6 @@ SHARE`: these do not hinder each other; who steers takes it `UPDATE`, and waits 
 
 import gc
 import logging
-import secrets
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -19,24 +18,24 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
 from typing import Any
 
-from sqlalchemy import exists, or_, select, update
+from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Site
-from moderation.db import Database, affected, stamp, utcnow
+from moderation.db import Database, stamp, utcnow
 from moderation.errors import InvalidInput, ModerationError, Unavailable
 from moderation.policy import document
 from moderation.policy import store as policies
-from moderation.rescoring import diff, judging, material, results, runs
+from moderation.rescoring import diff, judging, leases, material, results, runs
 from moderation.rescoring.judging import Judge
+from moderation.rescoring.leases import LEASE, Batch, Lost
 from moderation.rescoring.models import RescoreBatch, RescoreRun
 from moderation.review import evidence as reviewed
 from moderation.review import filters, searching
-from moderation.review.bulk import DONE, FAILED, PAUSED, RUNNING
+from moderation.review.bulk import DONE, FAILED, RUNNING
 from moderation.scoring import live, registry, releases
 from moderation.scoring.scorer import Scorer
 from moderation.settings import Settings
@@ -61,12 +60,6 @@ TOGETHER = 64
 """Texts that the scorer is given at once; in between a worker looks whether its batch is still wanted."""
 TOGETHER_CUDA = 16_384
 LOOK_SECONDS = 1.0
-
-LEASE = timedelta(seconds=30)
-"""How long a batch belongs to a worker that gives no sign of life; it asks for more time while it scores."""
-
-PIECES = 10
-"""Into so many a batch falls that was not finished, until the comment that hinders it is alone."""
 
 GLANCE = 0.1
 """Seconds between two looks while live comments go first."""
@@ -106,21 +99,6 @@ class _Found:
     def holds(self, cursor: int) -> bool:
         """Whether it names what comes behind `cursor`."""
         return self.after <= cursor < self.until
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """A batch that is ours. `spent`: it was attempted so often already that it is not attempted again."""
-
-    id: int
-    run: RescoreRun
-    token: str
-    ids: Sequence[int]
-    spent: bool = False
-
-
-class _Lost(Exception):
-    """The batch is not ours any more, or nobody wants it."""
 
 
 class Worker:
@@ -198,11 +176,11 @@ class Worker:
 
     # --- handing out ---
 
-    def _claim(self, run: RescoreRun, now: datetime) -> _Batch | None:
+    def _claim(self, run: RescoreRun, now: datetime) -> Batch | None:
         """A batch of the run: one that was not finished, else the next stretch. None: there is none for us."""
         try:
             with self.db.reading() as session:
-                open_batch = session.scalar(_expired(run.id, now))
+                open_batch = session.scalar(leases.expired(run.id, now))
                 if open_batch is not None:
                     ids = self._matching(session, run, open_batch.after_id, open_batch.until_id)
                 elif run.cursor < run.until_id and not self._has_found(run):
@@ -222,7 +200,7 @@ class Worker:
                 if self._yields or self._yielded:
                     self._put_yields(row)
                 if open_batch is not None:
-                    return _retake(session, row, open_batch, ids, now)
+                    return leases.retake(session, row, open_batch, ids, now)
                 return self._carve(session, row, now)
         finally:
             self._write_seconds = time.monotonic() - began
@@ -240,7 +218,7 @@ class Worker:
         query = filters.parse(run.query, now=run.created_at, tz=UTC)
         return searching.matching(session, [run.site_id], query, after_id=after, until_id=until, limit=limit)
 
-    def _carve(self, session: Session, run: RescoreRun, now: datetime) -> _Batch | None:
+    def _carve(self, session: Session, run: RescoreRun, now: datetime) -> Batch | None:
         """The next stretch of a locked run. None when all is handed out (and the run done, where all is finished), or
         others have taken what was found: then the next round looks again."""
         if run.cursor >= run.until_id:
@@ -249,20 +227,20 @@ class Worker:
                 runs.end(session, run, DONE, now)
             return None
         if not self._has_found(run) or self._found is None:
-            return _Batch(0, run, "", ())
+            return Batch(0, run, "", ())
         first = bisect_right(self._found.ids, run.cursor)
         ids = self._found.ids[first : first + self.size]
         until = self._found.until if first + self.size >= len(self._found.ids) else ids[-1]
         made = RescoreBatch(run_id=run.id, after_id=run.cursor, until_id=until, attempts=1)
-        token = _lease(made, now)
+        token = leases.lease(made, now)
         session.add(made)
         run.cursor, run.updated_at = until, now
         session.flush()
-        return _Batch(made.id, run, token, ids)
+        return Batch(made.id, run, token, ids)
 
     # --- scoring and writing ---
 
-    def _work(self, batch: _Batch, busy: bool) -> int:
+    def _work(self, batch: Batch, busy: bool) -> int:
         if not batch.id:  # others were quicker
             return 0
         began = time.monotonic()
@@ -274,7 +252,7 @@ class Worker:
                 result = self._executor.submit(self._judged, batch, scorer).result()
             ready = time.monotonic()
             self._write(batch, result)
-        except _Lost:
+        except Lost:
             log.info("batch %d of rescore run %d is not wanted any more", batch.id, batch.run.id)
             return 0
         except Unavailable:
@@ -289,7 +267,7 @@ class Worker:
         self._learn(len(batch.ids), time.monotonic() - began, time.monotonic() - ready, busy)
         return len(batch.ids)
 
-    def _scorer(self, batch: _Batch) -> Scorer:
+    def _scorer(self, batch: Batch) -> Scorer:
         """The run's scorer, loaded once. Raises ModerationError."""
         run = batch.run
         key = (run.scorer, run.version, run.device, run.site_id)
@@ -301,7 +279,7 @@ class Worker:
             self._scorers = {key: made}  # one at a time: the last run's may be large
         return self._scorers[key]
 
-    def _judged(self, batch: _Batch, scorer: Scorer | None) -> results.Result:
+    def _judged(self, batch: Batch, scorer: Scorer | None) -> results.Result:
         """Read, score and judge. `scorer` None: its comments have failed too often."""
         run = batch.run
         with self.db.reading() as session:
@@ -320,7 +298,7 @@ class Worker:
         result.diff = diff.compare(subjects)
         return result
 
-    def _score(self, batch: _Batch, scorer: Scorer, result: results.Result) -> None:
+    def _score(self, batch: Batch, scorer: Scorer, result: results.Result) -> None:
         """Fill in the scores that are known of equal texts, and those that the scorer gives."""
         alike: dict[str, list[Any]] = {}
         for row in result.known.rows:
@@ -348,13 +326,13 @@ class Worker:
                 for other in alike[row.text_hash][1:]:
                     result.reused[other.id] = results.fitted(score, len(row.text), other.text)
 
-    def _still_wanted(self, batch: _Batch) -> None:
-        """Ask for more time. Raises _Lost when the run was cancelled, or the batch went to somebody else."""
+    def _still_wanted(self, batch: Batch) -> None:
+        """Ask for more time. Raises Lost when the run was cancelled, or the batch went to somebody else."""
         with self.db.transaction() as session:
-            _ours(session, batch, lease_until=utcnow() + LEASE)
+            leases.change_ours(session, batch, lease_until=utcnow() + LEASE)
 
-    def _write(self, batch: _Batch, result: results.Result) -> None:
-        """Scores, moves and figures in one transaction. Raises _Lost."""
+    def _write(self, batch: Batch, result: results.Result) -> None:
+        """Scores, moves and figures in one transaction. Raises Lost."""
         for last in (False, False, True):
             try:
                 with self.db.transaction() as session:
@@ -367,11 +345,11 @@ class Worker:
             else:
                 return
 
-    def _put(self, session: Session, batch: _Batch, result: results.Result) -> None:
+    def _put(self, session: Session, batch: Batch, result: results.Result) -> None:
         run, now = batch.run, utcnow()
         connection = session.connection()
         assert result.diff is not None  # noqa: S101 _judged has filled it in
-        _ours(
+        leases.change_ours(
             session,
             batch,
             done=True,
@@ -387,28 +365,18 @@ class Worker:
         shadow = (run.scorer, run.version) not in releases.live_versions(session)
         result.insert(connection, run, shadow, stamp(connection, now))
 
-    def _give_back(self, batch: _Batch) -> None:
+    def _give_back(self, batch: Batch) -> None:
         with self.db.transaction() as session:
-            session.execute(
-                update(RescoreBatch)
-                .where(RescoreBatch.id == batch.id, RescoreBatch.lease_token == batch.token)
-                .values(lease_token=None, lease_until=None)
-                .execution_options(synchronize_session=False)
-            )
+            leases.give_back(session, batch)
 
-    def _refuse(self, batch: _Batch, sentence: str) -> None:
+    def _refuse(self, batch: Batch, sentence: str) -> None:
         """This machine cannot do it; others may. The attempt does not count."""
         log.warning("rescore run %d: %s", batch.run.id, sentence)
         self._refused[batch.run.id] = time.monotonic() + AGAIN
         with self.db.transaction() as session:
             run = session.get_one(RescoreRun, batch.run.id, with_for_update={"key_share": True})
             run.error = sentence[:500]
-            session.execute(
-                update(RescoreBatch)
-                .where(RescoreBatch.id == batch.id, RescoreBatch.lease_token == batch.token)
-                .values(lease_token=None, lease_until=None, attempts=RescoreBatch.attempts - 1)
-                .execution_options(synchronize_session=False)
-            )
+            leases.give_back(session, batch, attempts=RescoreBatch.attempts - 1)
 
     def _learn(self, comments: int, seconds: float, writing: float, busy: bool) -> None:
         write_aim = WRITE_AIM if busy else QUIET_WRITE_AIM
@@ -429,61 +397,3 @@ def _uncollected() -> Iterator[None]:
     finally:
         if before:
             gc.enable()
-
-
-def _lease(batch: RescoreBatch, now: datetime) -> str:
-    token = secrets.token_hex(16)
-    batch.lease_token, batch.lease_until = token, now + LEASE
-    return token
-
-
-def _expired(run_id: int, now: datetime) -> Any:
-    free = or_(RescoreBatch.lease_until.is_(None), RescoreBatch.lease_until < now)
-    wanted = select(RescoreBatch).where(RescoreBatch.run_id == run_id, RescoreBatch.done.is_(False), free)
-    return wanted.order_by(RescoreBatch.after_id).limit(1)
-
-
-def _retake(session: Session, run: RescoreRun, seen: RescoreBatch, ids: Sequence[int], now: datetime) -> _Batch:
-    """Take a batch that was not finished. It falls into pieces: should a text of it kill whoever scores it, it will be
-    alone soon. A comment that is alone is attempted results.TRIES times."""
-    row = session.scalar(
-        select(RescoreBatch)
-        .where(
-            RescoreBatch.id == seen.id,
-            RescoreBatch.done.is_(False),
-            RescoreBatch.attempts == seen.attempts,
-            RescoreBatch.until_id == seen.until_id,
-            or_(RescoreBatch.lease_until.is_(None), RescoreBatch.lease_until < now),
-        )
-        .with_for_update()
-    )
-    if row is None:  # somebody was quicker
-        return _Batch(0, run, "", ())
-    if row.attempts and len(ids) > 1:
-        size = -(-len(ids) // PIECES)
-        pieces = [ids[start : start + size] for start in range(0, len(ids), size)]
-        ends = [row.after_id, *(piece[-1] for piece in pieces[:-1]), row.until_id]
-        for after, until in list(pairwise(ends))[1:]:
-            session.add(RescoreBatch(run_id=run.id, after_id=after, until_id=until, attempts=0))
-        row.until_id, row.attempts, ids = ends[1], 0, pieces[0]
-    spent = row.attempts >= results.TRIES
-    row.attempts += not spent
-    token = _lease(row, now)
-    session.flush()
-    return _Batch(row.id, run, token, ids, spent)
-
-
-def _ours(session: Session, batch: _Batch, **values: Any) -> None:
-    """Change a batch that is ours, of a run that somebody still wants. Raises _Lost."""
-    wanted = select(RescoreRun.state).where(RescoreRun.id == batch.run.id)
-    state = session.scalar(wanted.with_for_update(read=True, key_share=True))
-    if state not in (RUNNING, PAUSED):
-        raise _Lost
-    done = session.execute(
-        update(RescoreBatch)
-        .where(RescoreBatch.id == batch.id, RescoreBatch.lease_token == batch.token, RescoreBatch.done.is_(False))
-        .values(**values)
-        .execution_options(synchronize_session=False)
-    )
-    if affected(done) != 1:
-        raise _Lost
