@@ -92,7 +92,7 @@ class Comment(Base):
         Index("ix_comment_queue", "site_id", "status", "received_at", "id"),
         Index("ix_comment_story_status", "story_id", "status", "id"),
         Index("ix_comment_author", "author_id", "id", "status"),
-        # The queue in each of its orders, and the tabs: review/queue.py.
+        # The queue in each of its orders, and the tabs: review/queue_lists.py.
         Index("ix_comment_held_priority", "site_id", "priority", "id", **_where(_WAITS)),
         Index("ix_comment_held_received", "site_id", "received_at", "id", **_where(_WAITS)),
         Index("ix_comment_held_score", "site_id", "score", "id", **_where(_WAITS)),

@@ -15,7 +15,7 @@ from moderation.comments.models import Comment, Report, Story
 from moderation.comments.status import APPROVED, HELD, PENDING, REJECTED
 from moderation.db import Database, utcnow
 from moderation.errors import InvalidInput
-from moderation.review import claims, queue, tallies
+from moderation.review import claims, queue, queue_lists, tallies
 from moderation.settings import Settings
 
 from .helpers import BAD, add_site, add_user, given, judge_all, take
@@ -79,7 +79,7 @@ def walk(db: Database, site_ids: list[int], tab: str, sort: str, me: Moderator) 
     while True:
         with db.reading() as session:
             rows, after = queue.page(session, site_ids, tab, sort=sort, after=after, me=me, now=NOW)
-            assert len(rows) <= queue.PAGE
+            assert len(rows) <= queue_lists.PAGE
             session.expunge_all()
         found += rows
         if after is None:
