@@ -11,11 +11,11 @@ import logging
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Select, and_, delete, exists, func, insert, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Select, delete, func, insert, or_, select
+from sqlalchemy.orm import Session
 
 from moderation.accounts import moderators
 from moderation.accounts.models import Moderator
@@ -23,10 +23,10 @@ from moderation.comments import status
 from moderation.comments.models import Comment
 from moderation.db import Database, affected, utcnow
 from moderation.errors import Conflict, InvalidInput, Unavailable
-from moderation.review import bulk, bulk_progress, claims, decisions, filters, searching, undoing
+from moderation.review import bulk, bulk_progress, bulk_turns, claims, decisions, searching, undoing
 from moderation.review.bulk import CONFLICT, DECIDED, DONE, FAILED, RUNNING, SAME
+from moderation.review.bulk_turns import Turn
 from moderation.review.decisions import Decider
-from moderation.review.filters import Bound, Condition, OneOf, Query
 from moderation.review.models import BulkItem, BulkJob, Decision
 from moderation.scoring import live
 
@@ -43,10 +43,9 @@ REST, QUIET_REST = 5.0, 0.1
 """After a batch the machine is left to others for so many times as long as it took. A comment that comes in waits for
 a batch with a chance of one in six, and then for half of it: a few milliseconds on average."""
 
-LOOKED_FOR = 2000
 FRESH = 30.0
-"""Comments that are looked for at once, and seconds for which they are kept for the next batches: a search costs more
-than a batch. Whether they match still is asked again when their turn comes."""
+"""Seconds for which what was found is kept for the next batches. Whether they match still is asked again when their
+turn comes."""
 
 GLANCE = 0.08
 """Seconds between two looks whether live comments still wait: looking costs something, too."""
@@ -57,11 +56,7 @@ STUCK = timedelta(seconds=1)
 """A comment that waits longer for its judgement than this says that the machine has enough to do."""
 
 NOTED_EVERY = 2.0
-SLACK = timedelta(seconds=10)
-"""So often (s) a worker looks what others have decided of a job's comments, from so long before the last batch on: a
-decision's moment is older than its commit."""
-OVERTAKEN = 500
-"""Decisions of others that one batch takes note of at most."""
+"""So often (s) a worker looks what others have decided of a job's comments."""
 
 NO_ACCESS = "Whoever started this job may not moderate its sites any more."
 
@@ -73,28 +68,6 @@ class Round:
     decided: int = 0
     more: bool = False
     wait: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """What is to be done of a job behind its `cursor`: comments (of an undo with the decisions to take back), whether
-    they are the `last` ones, and those that somebody else has decided before their turn came. `at`: when they were
-    looked for, by time.monotonic."""
-
-    job_id: int
-    cursor: int
-    ids: Sequence[int]
-    last: bool
-    at: float
-    taken_back: Mapping[int, int] = field(default_factory=dict)
-    overtaken: Sequence[int] = ()
-
-    def split(self, size: int) -> tuple["_Turn", "_Turn | None"]:
-        """The first `size`, and the rest."""
-        if len(self.ids) <= size:
-            return self, None
-        first, rest = self.ids[:size], self.ids[size:]
-        return replace(self, ids=first, last=False), replace(self, ids=rest, cursor=first[-1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +85,7 @@ class Pace:
 
     def __init__(self) -> None:
         self.size = FIRST
-        self.found: _Turn | None = None
+        self.found: Turn | None = None
         self.noted = (0, 0.0)
         """The job whose comments were last compared with what others have decided, and when."""
         self._since: float | None = None
@@ -138,7 +111,7 @@ class Pace:
 def work_due(db: Database, pace: Pace, now: datetime | None = None) -> Round:
     """Do one batch of one running job, if there is one and live comments leave time for it."""
     now = now or utcnow()
-    turn: _Turn | None
+    turn: Turn | None
     with db.reading() as session:
         job = session.scalar(_due(now))
         if job is None:
@@ -187,98 +160,20 @@ def _patience(session: Session, now: datetime) -> float:
     return PATIENCE if live.due(session, now) else 0.0
 
 
-def _next(session: Session, job: BulkJob, pace: Pace) -> _Turn:
+def _next(session: Session, job: BulkJob, pace: Pace) -> Turn:
     """The next batch: of what was found already, or of a new look. Raises InvalidInput."""
     found = pace.found
     if found is None or (found.job_id, found.cursor) != (job.id, job.cursor) or found.at < time.monotonic() - FRESH:
-        found = _look(session, job)
+        found = bulk_turns.look(session, job)
     turn, pace.found = found.split(pace.size)
     number, at = pace.noted
     if number == job.id and time.monotonic() - at < NOTED_EVERY and not turn.last:
         return turn
     pace.noted = job.id, time.monotonic()
-    return replace(turn, overtaken=_overtaken(session, job))
+    return replace(turn, overtaken=bulk_turns.overtaken(session, job))
 
 
-def _look(session: Session, job: BulkJob) -> _Turn:
-    """What comes next. Raises InvalidInput when the database cannot say it in time."""
-    at = time.monotonic()
-    if job.undoes is not None:
-        rows = session.execute(
-            select(BulkItem.comment_id, BulkItem.decision_id)
-            .where(BulkItem.job_id == job.undoes, BulkItem.outcome == DECIDED, BulkItem.comment_id > job.cursor)
-            .order_by(BulkItem.comment_id)
-            .limit(LOOKED_FOR)
-        ).all()
-        taken_back = {row.comment_id: row.decision_id for row in rows if row.decision_id is not None}
-        return _Turn(job.id, job.cursor, list(taken_back), len(rows) < LOOKED_FOR, at, taken_back)
-    ids = searching.matching(
-        session, job.site_ids, _query(job), after_id=job.cursor, until_id=job.until_id, limit=LOOKED_FOR
-    )
-    return _Turn(job.id, job.cursor, ids, len(ids) < LOOKED_FOR, at)
-
-
-def _query(job: BulkJob) -> Query:
-    return filters.parse(job.query, now=job.created_at, tz=UTC)
-
-
-def _overtaken(session: Session, job: BulkJob) -> list[int]:
-    """Comments that would have had their turn, had a person not decided them since the last batch: they match but for
-    their status, which was one of those that are asked for."""
-    if job.undoes is not None:
-        return []
-    query = _query(job)
-    if any(_settled_by_deciding(item) for item in query.conditions):
-        return []  # nobody can say any more whether they matched
-    asked = [item for item in query.conditions if isinstance(item, OneOf) and item.name == "status"]
-    if not asked:
-        return []  # they match still
-    wanted = [
-        state
-        for action, state in status.BY_ACTION.items()
-        if all((state.lower() in item.values) != item.negated for item in asked)
-    ]
-    before = aliased(Decision)
-    stood = exists().where(
-        before.comment_id == Comment.id,
-        before.sequence == Comment.sequence - 1,
-        before.action.in_([action for action, state in status.BY_ACTION.items() if state in wanted]),
-    )
-    ids = session.scalars(
-        select(Comment.id)
-        .join(Decision, _standing(job))
-        .where(
-            Decision.created_at > max(job.created_at, job.updated_at - SLACK),
-            Comment.id > job.cursor,
-            Comment.id <= job.until_id,
-            Comment.status.not_in(wanted),
-            stood,
-        )
-        .order_by(Comment.id)
-        .limit(OVERTAKEN)
-    ).all()
-    rest = Query(tuple(item for item in query.conditions if item not in asked))
-    return sorted(searching.among(session, job.site_ids, rest, ids)) if ids else []
-
-
-def _settled_by_deciding(item: Condition) -> bool:
-    """Whether what this asks for ends with a person's decision: reports, escalation, a missing score."""
-    if isinstance(item, OneOf):
-        return item.name == "is" and item.values[0] in ("reported", "escalated", "unscored", "spam")
-    return isinstance(item, Bound) and item.name == "reports"
-
-
-def _standing(job: BulkJob) -> ColumnElement[bool]:
-    """The decision that stands on a comment, if a person made it, and not this job."""
-    return and_(
-        Decision.comment_id == Comment.id,
-        Decision.sequence == Comment.sequence,
-        Decision.moderator_id.is_not(None),
-        or_(Decision.job_id.is_(None), Decision.job_id != job.id),
-    )
-
-
-def _do(db: Database, turn: _Turn, rested: Callable[[], datetime], now: datetime) -> int:
+def _do(db: Database, turn: Turn, rested: Callable[[], datetime], now: datetime) -> int:
     """One transaction for all; where one comment breaks it, each gets its own, so that it harms no other."""
     try:
         with db.transaction() as session:
@@ -300,9 +195,7 @@ def _do(db: Database, turn: _Turn, rested: Callable[[], datetime], now: datetime
     return decided
 
 
-def _batch(
-    session: Session, turn: _Turn, rested: Callable[[], datetime], now: datetime, *, broken: bool = False
-) -> int:
+def _batch(session: Session, turn: Turn, rested: Callable[[], datetime], now: datetime, *, broken: bool = False) -> int:
     """Decide, and write what came of it; returns how many were decided. Nothing happens when the job was paused or
     another worker was first. `rested`: the moment before which no other batch of the job may begin, asked at the end.
     `broken`: the turn's only comment cannot be decided."""
@@ -336,11 +229,11 @@ def _batch(
 
 
 def _decide(
-    session: Session, job: BulkJob, me: Moderator, turn: _Turn, site_ids: Sequence[int], now: datetime
+    session: Session, job: BulkJob, me: Moderator, turn: Turn, site_ids: Sequence[int], now: datetime
 ) -> dict[int, _Outcome]:
     comments = _locked(session, turn.ids, site_ids)
     # They were looked for with nothing locked: what does not match any more is left alone.
-    still = searching.among(session, site_ids, _query(job), [comment.id for comment in comments])
+    still = searching.among(session, site_ids, bulk_turns.query_of(job), [comment.id for comment in comments])
     found = _decided_since(session, job, [*turn.ids, *turn.overtaken])
     readers = claims.of_comments(session, list(still), now)
     free = []
@@ -359,7 +252,7 @@ def _decide(
 
 
 def _take_back(
-    session: Session, job: BulkJob, me: Moderator, turn: _Turn, site_ids: Sequence[int], now: datetime
+    session: Session, job: BulkJob, me: Moderator, turn: Turn, site_ids: Sequence[int], now: datetime
 ) -> dict[int, _Outcome]:
     comments = _locked(session, turn.ids, site_ids)
     answers = undoing.undo_many(session, comments, me, now=now, of=turn.taken_back, job_id=job.id)
@@ -381,7 +274,7 @@ def _decided_since(session: Session, job: BulkJob, ids: Sequence[int]) -> dict[i
     """Those of `ids` that a person has decided since the job began: their word counts."""
     rows = session.execute(
         select(Comment.id, Moderator.name, Decision.action, Decision.reason, Decision.created_at)
-        .join(Decision, _standing(job))
+        .join(Decision, bulk_turns.decided_by_others(job))
         .join(Moderator, Moderator.id == Decision.moderator_id)
         .where(Comment.id.in_(ids), Decision.created_at > job.created_at)
     ).all()

@@ -22,6 +22,7 @@ from moderation.review import (
     bulk,
     bulk_preview,
     bulk_progress,
+    bulk_turns,
     bulk_work,
     claims,
     decisions,
@@ -390,14 +391,14 @@ def test_a_job_that_is_paused_while_its_batch_is_looked_for_does_nothing_more(
 ) -> None:
     flood()
     job_id = start(db, site, me)
-    look = bulk_work._look
+    look = bulk_turns.look
 
     def slow(*given: Any) -> Any:
         turn = look(*given)
         act(db, bulk.pause, job_id, me)
         return turn
 
-    monkeypatch.setattr(bulk_work, "_look", slow)
+    monkeypatch.setattr(bulk_turns, "look", slow)
     assert rounds(db, 1) == 0
     assert job_of(db, job_id).decided == 0
 
