@@ -5,7 +5,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
-from moderation import migrations
+from moderation import (
+    migrations,
+    tables,  # noqa: F401  # rows of one room point to tables of others, which it does not load
+)
 from moderation.accounts import moderators, sites
 from moderation.accounts.models import Moderator
 from moderation.accounts.moderators import ADMINISTRATOR, Passwords

@@ -1,32 +1,49 @@
-"""The command line: `moderation …`. Collects the commands of every room."""
+"""The command line: `moderation …`. Collects the commands of every room, each room once one of its commands is used."""
 
+import importlib
 import logging
 import sys
 
 import click
 
-from moderation import __version__
-from moderation.accounts import commands as accounts
-from moderation.alerts import commands as alerts
-from moderation.archive import commands as archive
-from moderation.delivery import commands as delivery
+from moderation import __version__, loading
 from moderation.errors import ModerationError
-from moderation.health import commands as health
-from moderation.policy import commands as policy
-from moderation.rescoring import commands as rescoring
-from moderation.rescoring import policy_commands
-from moderation.review import commands as review
-from moderation.scoring import commands as scoring
+
+ROOMS: dict[str, tuple[str, ...]] = {
+    "health.commands": ("up", "migrate", "doctor"),
+    "accounts.commands": ("sites", "users"),
+    "policy.commands": ("policy",),
+    "rescoring.policy_commands": ("policy",),  # adds to the group of the policy room
+    "scoring.commands": ("score", "train", "evaluate", "models", "scorers"),
+    "review.commands": ("queue", "statistics"),
+    "delivery.commands": ("deliveries",),
+    "alerts.commands": ("alerts",),
+    "archive.commands": ("import", "export"),
+    "rescoring.commands": ("rescore",),
+}
+"""Module of the package → the commands that it brings or adds to, in the order of loading."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class House(click.Group):
+    """Loads a room when one of its commands is asked for: loading the whole house takes a second of every command."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names of all commands."""
+        return sorted({name for names in ROOMS.values() for name in names})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by its name, None where there is no such command."""
+        if cmd_name not in self.commands:
+            with loading.at_once():
+                for module in [module for module, names in ROOMS.items() if cmd_name in names]:
+                    importlib.import_module(f"moderation.{module}").register(self)
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=House, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="moderation")
 def cli() -> None:
     """Reader comment moderation."""
-
-
-for room in (health, accounts, policy, policy_commands, scoring, review, delivery, alerts, archive, rescoring):
-    room.register(cli)
 
 
 def main() -> None:

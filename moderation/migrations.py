@@ -1,5 +1,6 @@
 """Bringing a database to this version's tables, safely: one at a time, and nothing dropped without a word."""
 
+from functools import cache
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -60,8 +61,10 @@ def current(db: Database) -> str | None:
         return MigrationContext.configure(connection).get_current_revision()
 
 
+@cache
 def head() -> str:
-    """The version that this code needs."""
+    """The version that this code needs. Read once: /readyz is asked often, and every script of migrations is compiled
+    for the answer."""
     return ScriptDirectory.from_config(_config()).get_current_head() or ""
 
 

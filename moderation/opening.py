@@ -3,6 +3,7 @@
 import time
 from typing import Any
 
+from moderation import tables  # noqa: F401  # rows of one room point to tables of others, which it does not load
 from moderation.db import Database
 from moderation.dispatch import CelerySender
 from moderation.settings import Settings, load

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 import waitress
 
-from moderation.app import create_app
+from moderation import loading
 from moderation.settings import Settings, load
 from moderation.watchdog import watch_parent
 
@@ -19,6 +19,8 @@ does not."""
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM; open requests get a few seconds to end. Raises OSError when the port cannot be bound."""
     signal.signal(signal.SIGTERM, _stop)
+    with loading.at_once():
+        from moderation.app import create_app
     waitress.serve(
         create_app(settings),
         host=settings.host,

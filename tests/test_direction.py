@@ -50,6 +50,7 @@ DOORS = {
     "supervisor",
     "preflight",
     "watchdog",
+    "loading",
     "bootstrap",
     "opening",
     "demo",
@@ -154,7 +155,9 @@ def test_the_web_process_does_not_load_torch() -> None:
     import sys
 
     code = (
-        "import sys, moderation.app, moderation.cli; print([m for m in ('torch', 'transformers') if m in sys.modules])"
+        "import importlib, sys, moderation.app, moderation.cli;"
+        "[importlib.import_module(f'moderation.{room}') for room in moderation.cli.ROOMS];"
+        "print([m for m in ('torch', 'transformers') if m in sys.modules])"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, timeout=60)
     assert found.stdout.strip() == "[]", found.stderr
