@@ -20,6 +20,7 @@ from moderation.accounts.moderators import Passwords
 from moderation.accounts.preferences import Preferences
 from moderation.accounts.site_views import site_pages
 from moderation.accounts.views import accounts
+from moderation.comments.embed_views import public as public_embed
 from moderation.comments.form_views import public
 from moderation.comments.reading_views import api as reading_api
 from moderation.comments.reading_views import public as public_reading
@@ -82,6 +83,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         webhooks,
         public,
         public_reading,
+        public_embed,
         reports_api,
         public_reports,
         accounts,

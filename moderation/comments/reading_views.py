@@ -1,21 +1,21 @@
-"""What the public reads: threads, counts, recent comments, feeds and the embed.
+"""What the public reads: threads, counts, recent comments and feeds.
 
 With the site's key under `/api/v1/comments`, for its server; without under `/f/<public id>`, for browsers: there
-everything carries an ETag and may be cached for a moment.
+everything carries an ETag and may be cached for a moment. The embed that shows them is in embed_views.py.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, request
+from flask import Blueprint, Response, g, request
 from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.http import http_date
 
 from moderation import i18n, web
 from moderation.accounts.models import Site
-from moderation.comments import feeds, form, reading, reports, schemas
+from moderation.comments import feeds, reading, schemas
 from moderation.comments import reading_schemas as shapes
 from moderation.comments.form_views import browser_door
 from moderation.comments.views import ERRORS
@@ -29,45 +29,10 @@ public = browser_door("public_reading")
 READ_SECONDS = 10
 """How long a browser or a cache may keep what it read."""
 
-SCRIPT_SECONDS = 3600
-"""How long it may keep the embed's script and styles."""
-
 STORIES = shapes.StoriesSchema()
 
-LABELS: Mapping[str, str] = {
-    "comments": "Comments",
-    "none": "There are no comments yet.",
-    "order": "Order",
-    "oldest": "Oldest first",
-    "newest": "Newest first",
-    "more": "Show more comments",
-    "more_replies": "Show more replies",
-    "reply": "Reply",
-    "reply_to": "Reply to {name}",
-    "cancel_reply": "Cancel reply",
-    "staff": "Staff",
-    "comment": "Comment (required)",
-    "author": "Name (required)",
-    "email": "Email (required, not shown)",
-    "url": "Website",
-    "trap": "Leave this field empty",
-    "not_sent": "Your comment was not sent.",
-    "no_answer": "The server did not answer. Your text is still here; send it again.",
-    "only_you": "Only you see it.",
-    "published": "Your comment is published.",
-    "rejected": "Your comment was not published.",
-    "loaded": "More comments are shown.",
-    "report": "Report",
-    "report_of": "Report the comment of {name}",
-    "report_why": "What is wrong with it?",
-    "report_text": "In your own words, if you like",
-    "report_send": "Send the report",
-    "report_failed": "The report was not sent. Try again.",
-}
-"""What the embed says besides the form's texts, by name; the sentences are msgids."""
-
-_NOT_THERE: tuple[str, Any] = ("There is no such site.", schemas.ErrorSchema)
-_UNCHANGED: tuple[str, Any] = ("Nothing has changed.", None)
+NOT_THERE: tuple[str, Any] = ("There is no such site.", schemas.ErrorSchema)
+UNCHANGED: tuple[str, Any] = ("Nothing has changed.", None)
 
 
 @api.get("")
@@ -143,7 +108,7 @@ def most_commented() -> Response:
     answers={
         200: ("A page of the thread; cacheable, with an ETag.", shapes.ThreadSchema),
         304: ("The page has not changed.", None),
-        404: _NOT_THERE,
+        404: NOT_THERE,
         422: ERRORS[422],
     },
 )
@@ -159,8 +124,8 @@ def public_thread() -> Response:
     query=shapes.CountsQuery,
     answers={
         200: ("Of every story that was named; cacheable, with an ETag.", shapes.CountsSchema),
-        304: _UNCHANGED,
-        404: _NOT_THERE,
+        304: UNCHANGED,
+        404: NOT_THERE,
         422: ERRORS[422],
     },
 )
@@ -177,7 +142,7 @@ def public_counts() -> Response:
     answers={
         200: ("Of every story that was named.", shapes.CountsSchema),
         400: ERRORS[400],
-        404: _NOT_THERE,
+        404: NOT_THERE,
         413: ERRORS[413],
         422: ERRORS[422],
     },
@@ -195,8 +160,8 @@ def public_counts_by_post() -> Response:
     query=shapes.RecentQuery,
     answers={
         200: ("Newest first; cacheable, with an ETag.", shapes.RecentListSchema),
-        304: _UNCHANGED,
-        404: _NOT_THERE,
+        304: UNCHANGED,
+        404: NOT_THERE,
         422: ERRORS[422],
     },
 )
@@ -212,8 +177,8 @@ def public_recent() -> Response:
     query=shapes.MostCommentedQuery,
     answers={
         200: ("The most first; cacheable, with an ETag.", shapes.MostCommentedSchema),
-        304: _UNCHANGED,
-        404: _NOT_THERE,
+        304: UNCHANGED,
+        404: NOT_THERE,
         422: ERRORS[422],
     },
 )
@@ -227,7 +192,7 @@ def public_most_commented() -> Response:
     summary="The newest approved comments as RSS 2.0",
     tag="browsers",
     query=shapes.FeedQuery,
-    answers={200: ("`application/rss+xml`: the newest 50.", None), 304: _UNCHANGED, 404: _NOT_THERE},
+    answers={200: ("`application/rss+xml`: the newest 50.", None), 304: UNCHANGED, 404: NOT_THERE},
 )
 def rss() -> Response:
     """A feed of the site, or of one story; of one that nobody has commented on yet, it is empty."""
@@ -239,67 +204,16 @@ def rss() -> Response:
     summary="The newest approved comments as Atom",
     tag="browsers",
     query=shapes.FeedQuery,
-    answers={200: ("`application/atom+xml`: the newest 50.", None), 304: _UNCHANGED, 404: _NOT_THERE},
+    answers={200: ("`application/atom+xml`: the newest 50.", None), 304: UNCHANGED, 404: NOT_THERE},
 )
 def atom() -> Response:
     """The same in the other format."""
     return _feed(feeds.atom, feeds.ATOM)
 
 
-@public.get("/form")
-@web.documented(
-    summary="What a script needs to show a story's form",
-    tag="browsers",
-    query=shapes.StoryQuery,
-    answers={
-        200: ("Texts, a timing token, and whether the story is closed.", shapes.FormFrameSchema),
-        404: _NOT_THERE,
-        422: ERRORS[422],
-    },
-)
-def form_frame() -> Response:
-    """Texts in the site's own words and language, a fresh token, and whether the story still takes comments."""
-    story, now = _story(), utcnow()
-    with web.database().reading() as session:
-        closed = form.is_closed(session, g.site, story, now)
-    return web.answer(
-        {
-            "story": story,
-            "language": i18n.language(),
-            "closed": closed,
-            "token": form.make_token(web.secret(), g.site.public_id, story, now),
-            "texts": form.texts(g.site, gettext),
-            "labels": {name: gettext(sentence) for name, sentence in LABELS.items()},
-            "reasons": {code: i18n.reason_name(code) for code in reports.REASONS},
-        }
-    )
-
-
-@public.get("/embed.js")
-@web.documented(
-    summary="The embed: thread and form for a page of the site",
-    tag="browsers",
-    answers={200: ("JavaScript; see docs/connect.md.", None), 304: _UNCHANGED, 404: _NOT_THERE},
-)
-def embed_script() -> Response:
-    """One script for every site: it knows its site by the address that it came from."""
-    return _static("embed.js")
-
-
-@public.get("/embed.css")
-@web.documented(
-    summary="The embed's styles, for a page that asks for them",
-    tag="browsers",
-    answers={200: ("CSS.", None), 304: _UNCHANGED, 404: _NOT_THERE},
-)
-def embed_styles() -> Response:
-    """Without them the embed looks as the page does."""
-    return _static("embed.css")
-
-
 def thread_body(session: Session, site: Site) -> dict[str, Any]:
     """A page of the thread that the query names."""
-    story, after = _story(), request.args.get("after", "")
+    story, after = story_asked(), request.args.get("after", "")
     sort = request.args.get("sort", reading.OLDEST)
     if sort not in reading.SORTS:
         raise InvalidInput(f"sort must be one of {', '.join(reading.SORTS)}.", field="sort")
@@ -379,7 +293,8 @@ def _for_browser(body: Body) -> Response:
         return web.cacheable(body(session, g.site), seconds=READ_SECONDS)
 
 
-def _story() -> str:
+def story_asked() -> str:
+    """The story that the query names. Raises InvalidInput naming `story` where it names none."""
     story = request.args.get("story", "")
     if not story:
         raise InvalidInput("Say which story: ?story=<external id>.", field="story")
@@ -427,11 +342,3 @@ def _entries(found: Sequence[reading.Recent]) -> list[feeds.Entry]:
         feeds.Entry(item, gettext("%(author)s on “%(story)s”", author=item.author_name, story=item.story_title))
         for item in found
     ]
-
-
-def _static(name: str) -> Response:
-    response = current_app.send_static_file(name)
-    response.headers["Cache-Control"] = f"public, max-age={SCRIPT_SECONDS}"
-    # The pages that include it are of other origins, and some of them ask for such a word.
-    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
-    return response

@@ -162,9 +162,9 @@ NO_PAGES = {
     *("static", "health.healthz", "health.readyz", "review.home", "review.card", "review.changes"),
     *("bulk_pages.progress", "site_pages.connect_state", "statistics_pages.table", "public.own_status", "public.token"),
     *("public_reading.public_thread", "public_reading.public_counts", "public_reading.public_most_commented"),
-    *("public_reading.public_recent", "public_reading.embed_styles", "public_reading.embed_script"),
+    *("public_reading.public_recent", "public_embed.embed_styles", "public_embed.embed_script"),
     *("rescore_pages.progress", "rescore_pages.as_csv", "rescore_pages.as_json", "apply_pages.progress"),
-    *("public_reading.atom", "public_reading.rss", "public_reading.form_frame"),
+    *("public_reading.atom", "public_reading.rss", "public_embed.form_frame"),
 }
 """Addresses outside the API that answer data or a part of a page."""
 
