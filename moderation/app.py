@@ -53,6 +53,7 @@ from moderation.review.deed_views import deeds
 from moderation.review.explanation_views import explanation_pages
 from moderation.review.group_views import group_pages
 from moderation.review.people_views import people_pages
+from moderation.review.second_look_views import look_pages
 from moderation.review.statistics_views import statistics_pages
 from moderation.review.views import review
 from moderation.settings import Settings, load
@@ -92,6 +93,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         review,
         deeds,
         people_pages,
+        look_pages,
         statistics_pages,
         group_pages,
         queue_api,

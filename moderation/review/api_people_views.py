@@ -27,7 +27,7 @@ from moderation.review.api_shared_views import (
     zone,
 )
 from moderation.review.people import Line
-from moderation.review.people_views import question_to_seniors
+from moderation.review.second_look_views import question_to_seniors
 from moderation.review.statistics_reading import Figures
 
 people_api = Blueprint("people_api", __name__, url_prefix="/api/v1")

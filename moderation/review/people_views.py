@@ -1,25 +1,23 @@
-"""The pages of authors and articles, and what people do around a decision: escalate, note, look a second time."""
+"""The pages of authors and articles, and what people do around a decision: escalate, note."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, g, redirect, render_template, request
-from flask_babel import force_locale, gettext
+from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from moderation import i18n, web
 from moderation.accounts import auth, moderators
-from moderation.accounts.models import Moderator, Site
-from moderation.comments import reports, standings, status, story_orders, story_rules
+from moderation.accounts.models import Moderator
+from moderation.comments import standings, story_orders, story_rules
 from moderation.comments.models import Author, Comment, Story
 from moderation.db import utcnow
 from moderation.errors import InvalidInput, NotFound
-from moderation.review import cards, claims, escalations, notes, people, queue, second_looks
-from moderation.review.models import SecondLook
+from moderation.review import claims, escalations, notes, people, queue
 
 people_pages = Blueprint("people_pages", __name__)
 
@@ -57,7 +55,7 @@ def set_standing(author_id: int) -> AnyResponse:
     kind = request.form.get("kind", "")
     try:
         with web.database().transaction() as session:
-            me, now = _me(session), utcnow()
+            me, now = me_now(session), utcnow()
             author = _author(session, author_id, lock=True)
             standings.set_standing(session, author, kind, _until(kind, now), me, now)
     except InvalidInput as error:
@@ -92,7 +90,7 @@ def _author_page(
     after = web.query_int("after", 0, 0, 10**18) or None
     lines, following = people.comments_by(session, author.id, after=after)
     site = people.site_of(session, author)
-    return _page(
+    return page_of(
         session,
         "people/author.html",
         code,
@@ -112,7 +110,7 @@ def _author_page(
 
 
 def _ban_page(session: Session, author: Author, *, fault: str = "", code: int = 200) -> Response:
-    return _page(
+    return page_of(
         session,
         "people/ban.html",
         code,
@@ -170,7 +168,7 @@ def order_story(story_id: int) -> AnyResponse:
     if deed not in STORY_ORDERS:
         raise InvalidInput(f"The deed must be one of {', '.join(STORY_ORDERS)}.", field="deed")
     with web.database().transaction() as session:
-        me = _me(session)
+        me = me_now(session)
         STORY_ORDERS[deed](session, _story(session, story_id, lock=True), me, utcnow())
     if web.wants_json():
         return web.answer({"id": story_id, "deed": deed})
@@ -195,7 +193,7 @@ def _story_page(session: Session, story: Story, *, note_fault: str = "", code: i
     after = web.query_int("after", 0, 0, 10**18) or None
     lines, following = people.comments_under(session, story.id, after=after)
     site = people.site_of(session, story)
-    return _page(
+    return page_of(
         session,
         "people/story.html",
         code,
@@ -223,7 +221,7 @@ def _story_page(session: Session, story: Story, *, note_fault: str = "", code: i
 def escalate(comment_id: int) -> AnyResponse:
     """Hand a comment to the seniors, with a question."""
     with web.database().transaction() as session:
-        me, now = _me(session), utcnow()
+        me, now = me_now(session), utcnow()
         comment = _comment(session, comment_id, lock=True)
         claims.guard(session, comment, me, now)
         escalations.raise_(session, comment, me, request.form.get("question", ""), now)
@@ -236,7 +234,7 @@ def escalate(comment_id: int) -> AnyResponse:
 def answer(comment_id: int) -> AnyResponse:
     """Answer the question; the comment goes back to everybody."""
     with web.database().transaction() as session:
-        me = _me(session)
+        me = me_now(session)
         comment = _comment(session, comment_id, lock=True)
         escalations.answer(session, comment, me, request.form.get("answer", ""), utcnow())
     return _back(comment_id, "answered", gettext("Answered. The comment is back in the queue."), escalated=False)
@@ -266,7 +264,7 @@ def _note(
     """Write a note; what is wrong with it stands on `page`, or is an error page where there is none."""
     try:
         with web.database().transaction() as session:
-            me = _me(session)
+            me = me_now(session)
             text = request.form.get("text", "")
             made = notes.add(session, site_of(session), kind, subject_id, me, text, utcnow())
             lines = notes.of(session, kind, [subject_id])[subject_id]
@@ -300,78 +298,10 @@ def _way_back(comment_id: int, code: str) -> str:
     return f"/queue?tab={tab if tab in queue.TABS else 'held'}&{code}={comment_id}"
 
 
-# --- second looks ---
-
-
-@people_pages.get("/queue/second-looks")
-@auth.login_required
-def second_look_page() -> Response:
-    """One decision of somebody else, to be judged without knowing it."""
-    after = web.query_int("after", 0, 0, 10**18)
-    with web.database().reading() as session:
-        wanted = second_looks.following(session, g.site_ids, g.me, after=after)
-        return _second_look_page(session, wanted, skipped=after > 0)
-
-
-@people_pages.post("/queue/second-looks/<int:look_id>")
-@auth.login_required
-@auth.csrf_required
-def look_again(look_id: int) -> AnyResponse:
-    """Store what I think; where it differs, the seniors are asked."""
-    reject = request.form.get("reject") or None
-    action = "reject" if reject else request.form.get("decision", "")
-    with web.database().transaction() as session:
-        me = _me(session)
-        looked = second_looks.look(
-            session,
-            look_id,
-            g.site_ids,
-            me,
-            action,
-            reject,
-            utcnow(),
-            question=question_to_seniors(session, look_id, action),
-        )
-    if web.wants_json():
-        return web.answer({"comment_id": looked.comment_id, "agreed": looked.agreed, "first": looked.first_action})
-    outcome = "same" if looked.agreed else "other"
-    return redirect(f"/queue/second-looks?looked={outcome}", 303)
-
-
-def question_to_seniors(session: Session, look_id: int, action: str) -> str:
-    """What the seniors are asked where two people differ, in the site's language: it is kept as text."""
-    wanted = session.get(SecondLook, look_id)
-    site = session.get(Site, wanted.site_id) if wanted is not None else None
-    if wanted is None or site is None:
-        return ""
-    with force_locale(site.language):
-        if (wanted.first_action, action) == ("approve", "reject"):
-            return str(gettext("Second look: the first person approved, the second would reject. What counts?"))
-        return str(gettext("Second look: the first person rejected, the second would approve. What counts?"))
-
-
-def _second_look_page(session: Session, wanted: SecondLook | None, *, skipped: bool) -> Response:
-    card = None
-    if wanted is not None:
-        built = cards.build(session, [session.get_one(Comment, wanted.comment_id)])[0]
-        # Blind: how it stands now must not be seen.
-        card = replace(built, decided=None, status=status.HELD)
-    return _page(
-        session,
-        "people/second_look.html",
-        look=wanted,
-        card=card,
-        skipped=skipped,
-        waiting=second_looks.waiting(session, g.site_ids, g.me),
-        looked=request.args.get("looked", ""),
-        reasons=reports.REASONS,
-    )
-
-
 # --- what all of them need ---
 
 
-def _me(session: Session) -> Moderator:
+def me_now(session: Session) -> Moderator:
     """The moderator with their role, and (`g.site_ids`) their sites, as they are in the transaction of the deed."""
     me = auth.current(session)
     g.site_ids = moderators.site_ids(session, me)
@@ -399,7 +329,8 @@ def _story(session: Session, story_id: int, *, lock: bool = False) -> Story:
     return story
 
 
-def _page(session: Session, template: str, code: int = 200, **context: Any) -> Response:
+def page_of(session: Session, template: str, code: int = 200, **context: Any) -> Response:
+    """A page with the counts of the tabs, and what the form that led back to it has done."""
     done = request.args.get("done", "")
     counts = queue.counts(session, g.site_ids, g.me, utcnow())
     html = render_template(template, counts=counts, done=done if done in DONE else "", **context)
