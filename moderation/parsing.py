@@ -40,6 +40,11 @@ class _Doubled(dict[str, Any]):
     key = ""
 
 
+def whole_number(text: str, digits: int = 18) -> int | None:
+    """The number that up to so many ASCII digits write, else None; 18 digits always fit a key of the database."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
+
+
 def read_json(body: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any:
     """The value of a JSON body, read in the one way that every strict reader agrees on.
 

@@ -133,9 +133,18 @@ def query_int(name: str, default: int, low: int, high: int) -> int:
     text = request.args.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) <= 18 and low <= int(text) <= high):
+    number = parsing.whole_number(text)
+    if number is None or not low <= number <= high:
         raise InvalidInput(f"{name} must be a whole number from {low} to {high}.", field=name)
-    return int(text)
+    return number
+
+
+def form_int(name: str) -> int:
+    """A whole number that a page wrote into its own form. Raises InvalidInput naming it."""
+    number = parsing.whole_number(request.form.get(name, ""))
+    if number is None:
+        raise InvalidInput(f"{name} must be a whole number.", field=name)
+    return number
 
 
 def error_body(error: ModerationError) -> dict[str, Any]:

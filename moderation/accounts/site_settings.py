@@ -172,10 +172,10 @@ def _line(value: str, limit: int, sentence: str, field: str) -> str:
 
 
 def _whole(value: int | str, low: int, high: int, sentence: str, field: str) -> int:
-    text = str(value).strip()
-    if not (text.isascii() and text.isdigit() and len(text) < 10 and low <= int(text) <= high):
+    number = parsing.whole_number(str(value).strip(), 9)
+    if number is None or not low <= number <= high:
         raise InvalidInput(sentence, field=field)
-    return int(text)
+    return number
 
 
 _CHECKS: Mapping[str, Callable[[Any], Any]] = {

@@ -15,6 +15,7 @@ from sqlalchemy import Select, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from moderation import parsing
 from moderation.accounts import audit
 from moderation.accounts.models import Site
 from moderation.archive.models import ArchiveImport
@@ -126,7 +127,7 @@ def count_rows(session: Session) -> None:
 
 def site_of(session: Session, name: str) -> Site:
     """A site by its number or public id. Raises NotFound."""
-    number = int(name) if name.isascii() and name.isdigit() and len(name) < 19 else 0
+    number = parsing.whole_number(name) or 0
     site = session.scalar(select(Site).where((Site.id == number) | (Site.public_id == name)))
     if site is None:
         raise NotFound(f"There is no site {name}; see: moderation sites list.", field="site")

@@ -116,11 +116,12 @@ def token_flag(
         return "no_timing_token"
     shown, _, signature = token.partition(".")
     right = _sign(key, public_id, story_external_id, shown)
-    if not shown.isascii() or not shown.isdigit() or len(shown) > 12:
+    shown_at = parsing.whole_number(shown, 12)
+    if shown_at is None:
         raise NotAllowed(FORGED, field=TOKEN)
     if not hmac.compare_digest(right.encode(), signature.encode("utf-8", "surrogatepass")):
         raise NotAllowed(FORGED, field=TOKEN)
-    age = now.timestamp() - int(shown)
+    age = now.timestamp() - shown_at
     if age > TOKEN_LIFE.total_seconds() or age < -60:
         return "no_timing_token"
     return "too_fast" if age < min_seconds else None
@@ -139,12 +140,12 @@ def read(fields: Mapping[str, str], address: str | None) -> FormInput:
         url = clean_url(url) or ""
         if not url:
             errors["url"] = WRONG_URL
-    parent = fields.get("comment_parent", "0").strip() or "0"
-    if not (parent.isascii() and parent.isdigit() and len(parent) < 19):
+    parent = parsing.whole_number(fields.get("comment_parent", "0").strip() or "0")
+    if parent is None:
         errors["comment_parent"] = "comment_parent must be a number."
     if errors:
         raise FormFaults(errors)
-    return FormInput(text, AuthorInput(name=name, email=email, url=url or None, ip=address), int(parent) or None)
+    return FormInput(text, AuthorInput(name=name, email=email, url=url or None, ip=address), parent or None)
 
 
 def clean_url(url: str) -> str | None:

@@ -11,7 +11,7 @@ from flask import Blueprint, Response, g, redirect, render_template, request
 from flask_babel import gettext
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import i18n, pipeline, web
+from moderation import i18n, parsing, pipeline, web
 from moderation.accounts import sites
 from moderation.accounts.models import Site
 from moderation.comments import form, reading, schemas
@@ -139,10 +139,11 @@ def submit() -> AnyResponse:
 )
 def own_status(comment_id: str) -> Response:
     """The status of a comment for the one who holds its hash."""
-    if not (comment_id.isascii() and comment_id.isdigit() and len(comment_id) <= 18):
+    number = parsing.whole_number(comment_id)
+    if number is None:
         raise NotFound("There is no such comment.")
     with web.database().reading() as session:
-        own = reading.own(session, g.site, int(comment_id), request.args.get("hash", ""), web.secret())
+        own = reading.own(session, g.site, number, request.args.get("hash", ""), web.secret())
     if own is None:
         raise NotFound("There is no such comment.")
     return web.answer({"id": str(own.id), "status": own.status})

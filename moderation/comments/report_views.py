@@ -7,7 +7,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import i18n, web
+from moderation import i18n, parsing, web
 from moderation.accounts.models import Site
 from moderation.comments import form, intake, report_schemas, reports, schemas
 from moderation.comments.form_views import browser_door, refuse_foreign
@@ -143,9 +143,10 @@ def _named(session: Session, site: Site) -> int:
 
 
 def _number(comment_id: str) -> int:
-    if not (comment_id.isascii() and comment_id.isdigit() and len(comment_id) <= 18):
+    number = parsing.whole_number(comment_id)
+    if number is None:
         raise NotFound(reports.NO_COMMENT)
-    return int(comment_id)
+    return number
 
 
 def _check_token(site: Site, story: Story) -> None:

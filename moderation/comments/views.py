@@ -9,7 +9,7 @@ from flask import Blueprint, Response, current_app, request
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from moderation import pipeline, web
+from moderation import parsing, pipeline, web
 from moderation.accounts import sites
 from moderation.accounts.models import Site
 from moderation.comments import intake, schemas
@@ -372,9 +372,10 @@ def state(session: Session, comment: Comment) -> dict[str, Any]:
 
 
 def _own(session: Session, site: Site, comment_id: str) -> Comment:
-    if not (comment_id.isascii() and comment_id.isdigit() and len(comment_id) <= 18):
+    number = parsing.whole_number(comment_id)
+    if number is None:
         raise NotFound("There is no such comment.")
-    comment = session.scalar(select(Comment).where(Comment.id == int(comment_id), Comment.site_id == site.id))
+    comment = session.scalar(select(Comment).where(Comment.id == number, Comment.site_id == site.id))
     if comment is None:
         raise NotFound("There is no such comment.")
     return comment

@@ -10,7 +10,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import web
+from moderation import parsing, web
 from moderation.accounts import audit, auth, moderators, sites
 from moderation.accounts.models import Site
 from moderation.db import utcnow
@@ -99,10 +99,10 @@ def replay_dead() -> AnyResponse:
     """Send again all that was given up: of one endpoint, or of one site."""
     with web.database().transaction() as session:
         if "endpoint" in request.form:
-            endpoint = _endpoint(session, _number("endpoint"))
+            endpoint = _endpoint(session, web.form_int("endpoint"))
             site_id, endpoint_id = endpoint.site_id, endpoint.id
         else:
-            site_id, endpoint_id = _site(session, _number("site")).id, None
+            site_id, endpoint_id = _site(session, web.form_int("site")).id, None
         count = outbox.replay_dead(session, [site_id], utcnow(), endpoint_id=endpoint_id)
         _note_replay(session, site_id, count)
     return _back("replayed", count=count)
@@ -114,7 +114,7 @@ def replay_dead() -> AnyResponse:
 def add() -> AnyResponse:
     """A further endpoint of a site; a wrong address stays in its field, with what is wrong."""
     url = request.form.get("url", "").strip()
-    site_id = _number("site")
+    site_id = web.form_int("site")
     try:
         with web.database().transaction() as session:
             endpoints.add(session, _site(session, site_id), url, now=utcnow(), actor=moderators.actor(g.me))
@@ -228,13 +228,6 @@ def _site(session: Session, site_id: int) -> Site:
     return site
 
 
-def _number(name: str) -> int:
-    text = request.form.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidInput(f"{name} must be a whole number.", field=name)
-    return int(text)
-
-
 def _note_replay(session: Session, site_id: int, count: int) -> None:
     audit.record(
         session,
@@ -255,5 +248,5 @@ def _done() -> tuple[str, int] | None:
 
 def _back(done: str, count: int = 0) -> AnyResponse:
     chosen = request.form.get("chosen", "")
-    site = f"&site={chosen}" if chosen.isascii() and chosen.isdigit() and len(chosen) <= 18 and chosen != "0" else ""
+    site = f"&site={chosen}" if parsing.whole_number(chosen) else ""
     return redirect(f"/deliveries?done={done}" + (f"&count={count}" if count else "") + site, 303)

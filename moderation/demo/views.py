@@ -12,7 +12,7 @@ from babel.dates import format_date
 from flask import Blueprint, render_template, request, url_for
 from flask_babel import gettext
 
-from moderation import i18n, web
+from moderation import i18n, parsing, web
 from moderation.accounts import sites
 from moderation.accounts.models import Site
 from moderation.comments import form, reading, reports
@@ -143,9 +143,10 @@ def _page(shown: Article) -> str:
 
 def _own(session: Any, site: Site) -> Own | None:
     comment_id, hash_ = request.args.get("unapproved", ""), request.args.get("moderation-hash", "")
-    if not (comment_id.isascii() and comment_id.isdigit() and len(comment_id) <= 18 and hash_):
+    number = parsing.whole_number(comment_id)
+    if number is None or not hash_:
         return None
-    return reading.own(session, site, int(comment_id), hash_, web.secret())
+    return reading.own(session, site, number, hash_, web.secret())
 
 
 def _all(items: list[Shown]) -> Iterator[Shown]:

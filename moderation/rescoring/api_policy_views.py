@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, g, request
 from sqlalchemy.orm import Session
 
-from moderation import web
+from moderation import parsing, web
 from moderation.accounts import auth, sites
 from moderation.accounts.models import Site
 from moderation.accounts.moderators import actor, senior
@@ -42,16 +42,13 @@ def document_of(session: Session, site_id: int, which: str, name: str) -> Mappin
     if which == "live":
         return store.live_document(session, site_id)[0]
     kind, colon, digits = which.rpartition(":")
-    if (
-        (kind, colon) not in (("", ""), ("draft", ":"))
-        or not (digits.isascii() and digits.isdigit())
-        or len(digits) > 9
-    ):
+    number = parsing.whole_number(digits, 9)
+    if number is None or (kind, colon) not in (("", ""), ("draft", ":")):
         raise InvalidInput("Name a version by its number, live, or draft:NUMBER.", field=name)
     if kind:
-        found: Mapping[str, Any] = drafts.get(session, [site_id], int(digits)).document
+        found: Mapping[str, Any] = drafts.get(session, [site_id], number).document
         return found
-    return drafts.version_of(session, site_id, int(digits)).document
+    return drafts.version_of(session, site_id, number).document
 
 
 @contextmanager
@@ -115,9 +112,10 @@ def version_now(site_id: str, version: str) -> Response:
         if version == "live":
             found = drafts.history(session, number)[0]
         else:
-            if not (version.isascii() and version.isdigit() and len(version) <= 9):
+            asked = parsing.whole_number(version, 9)
+            if asked is None:
                 raise InvalidInput("Name a version by its number, or live.", field="version")
-            found = drafts.version_of(session, number, int(version))
+            found = drafts.version_of(session, number, asked)
         return web.answer(policy_bodies.whole_version(number, found))
 
 

@@ -12,7 +12,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import web
+from moderation import parsing, web
 from moderation.accounts import auth, moderators, sites
 from moderation.accounts.models import Site
 from moderation.comments import authors
@@ -33,6 +33,7 @@ LAST = (10_000, 50_000, 100_000)
 PRECISIONS = (0.5, 0.6, 0.7, 0.8, 0.9)
 
 NO_NUMBER = "A mark must lie between 0 and 1."
+NOT_COMPLETE = "The form is not complete; load the page again."
 NO_COUNT = "Links and comments are counted in whole numbers."
 HOLD_FIRST = "A band is {hold, reject}, hold required."
 
@@ -281,17 +282,17 @@ def _mine(session: Session, draft_id: int) -> PolicyDraft:
 
 
 def _number(name: str) -> int:
-    text = request.form.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise MalformedInput("The form is not complete; load the page again.", field=name)
-    return int(text)
+    number = parsing.whole_number(request.form.get(name, ""))
+    if number is None:
+        raise MalformedInput(NOT_COMPLETE, field=name)
+    return number
 
 
 def _seen() -> datetime:
     try:
         return datetime.fromisoformat(request.form.get("seen", ""))
     except ValueError:
-        raise MalformedInput("The form is not complete; load the page again.", field="seen") from None
+        raise MalformedInput(NOT_COMPLETE, field="seen") from None
 
 
 def _document(site_id: int, old: Mapping[str, Any]) -> dict[str, Any]:
@@ -334,10 +335,10 @@ def _count(name: str, old: int) -> int:
     """A whole number, `old` where the form does not ask for it; whether it is too great, the policy says."""
     if name not in request.form:
         return old
-    written = request.form[name].strip()
-    if not (written.isascii() and written.isdigit() and len(written) < 7):
+    written = parsing.whole_number(request.form[name].strip(), 6)
+    if written is None:
         raise InvalidInput(NO_COUNT, field=name)
-    return int(written)
+    return written
 
 
 def _mark(name: str) -> float | None:

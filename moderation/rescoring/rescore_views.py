@@ -15,7 +15,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import web
+from moderation import parsing, web
 from moderation.accounts import auth, moderators, sites
 from moderation.accounts.models import Moderator
 from moderation.db import utcnow
@@ -259,10 +259,10 @@ def _plan(session: Session, wish: Wish, now: datetime) -> Plan:
 
 
 def _site_id(wish: Wish, mine: Any) -> int:
-    number = wish.site
-    if not (number.isascii() and number.isdigit() and len(number) <= 18 and int(number) in mine):
+    number = parsing.whole_number(wish.site)
+    if number is None or number not in mine:
         raise InvalidInput("There is no such site.", field="site")
-    return int(number)
+    return number
 
 
 def _scorers(session: Session, wish: Wish) -> list[tuple[str, Release | None]]:

@@ -13,7 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from moderation import dispatch, queues
+from moderation import dispatch, parsing, queues
 from moderation.accounts import audit
 from moderation.accounts.models import Moderator, Site
 from moderation.comments.models import Comment, Revision
@@ -338,20 +338,21 @@ def _policy(session: Session, site_id: int, given: str) -> tuple[Mapping[str, An
     document, version = policies.live_document(session, site_id)
     if not given:
         return document, version, None
-    kind, _, number = given.rpartition(":")
-    if kind not in ("", "draft") or not (number.isascii() and number.isdigit() and len(number) < 10):
+    kind, _, digits = given.rpartition(":")
+    number = parsing.whole_number(digits, 9)
+    if kind not in ("", "draft") or number is None:
         raise InvalidInput(NO_POLICY.format(policy=given), field="policy")
     if kind == "draft":
-        draft = session.get(PolicyDraft, int(number))
+        draft = session.get(PolicyDraft, number)
         if draft is None or draft.site_id != site_id:
             raise InvalidInput(NO_POLICY.format(policy=given), field="policy")
         return draft.document, version, draft.id
     published = session.scalar(
-        select(PolicyVersion).where(PolicyVersion.site_id == site_id, PolicyVersion.version == int(number))
+        select(PolicyVersion).where(PolicyVersion.site_id == site_id, PolicyVersion.version == number)
     )
-    if published is None and int(number) != version:
+    if published is None and number != version:
         raise InvalidInput(NO_POLICY.format(policy=given), field="policy")
-    return (document if published is None else published.document), int(number), None
+    return (document if published is None else published.document), number, None
 
 
 def _sample(session: Session, comments: Sequence[Comment]) -> list[Sample]:

@@ -9,7 +9,7 @@ from flask import Response, g
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from moderation import i18n, web
+from moderation import i18n, parsing, web
 from moderation.accounts import auth, moderators, sites
 from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
@@ -53,9 +53,10 @@ def me_in(session: Session) -> Moderator:
 
 def number(text: str, sentence: str = "There is no such comment.") -> int:
     """An id of the address. Raises NotFound."""
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+    found = parsing.whole_number(text)
+    if found is None:
         raise NotFound(sentence)
-    return int(text)
+    return found
 
 
 def after() -> int:

@@ -15,7 +15,7 @@ from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import i18n, web
+from moderation import i18n, parsing, web
 from moderation.accounts import auth, moderators
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput, MalformedInput
@@ -85,7 +85,7 @@ def begin() -> AnyResponse:
             request.form.get("decision", ""),
             request.form.get("reason") or None,
             now,
-            until_id=_number("until_id"),
+            until_id=web.form_int("until_id"),
         )
         job_id = job.id
     return redirect(url_for("bulk_pages.job_page", job_id=job_id), 303)
@@ -186,10 +186,10 @@ def _seen(pairs: list[str]) -> dict[int, int]:
     """Comment → version. Raises MalformedInput."""
     found: dict[int, int] = {}
     for pair in pairs[: selected.SELECTED + 1]:
-        number, _, version = pair.partition(":")
-        if not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in (number, version)):
+        number, version = map(parsing.whole_number, pair.partition(":")[::2])
+        if number is None or version is None:
             raise MalformedInput("comment must be pairs of id:version.", field="comment")
-        found[int(number)] = int(version)
+        found[number] = version
     return found
 
 
@@ -233,10 +233,3 @@ def _left(seconds: int | None) -> str:
         return str(gettext("less than a minute"))
     minutes = -(-seconds // 60)
     return str(ngettext("about %(count)s minute", "about %(count)s minutes", minutes, count=i18n.figure(minutes)))
-
-
-def _number(name: str) -> int:
-    text = request.form.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidInput(f"{name} must be a whole number.", field=name)
-    return int(text)

@@ -39,9 +39,9 @@ AIM, QUIET_AIM = 0.04, 0.15
 """Seconds that the transaction of a batch should take at most, while comments come in and while none does: on SQLite
 everybody who writes waits for it, and to take a comment in and judge it are some tens of milliseconds themselves."""
 
-REST, QUIET_REST = 5.0, 0.1
+REST, QUIET_REST = 7.0, 0.1
 """After a batch the machine is left to others for so many times as long as it took. A comment that comes in waits for
-a batch with a chance of one in six, and then for half of it: a few milliseconds on average."""
+a batch with a chance of one in eight, and then for half of it: a few milliseconds on average."""
 
 FRESH = 30.0
 """Seconds for which what was found is kept for the next batches. Whether they match still is asked again when their

@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import web
+from moderation import parsing, web
 from moderation.accounts import auth, moderators
 from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
@@ -21,7 +21,7 @@ from moderation.review.cards import Card
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision
 from moderation.review.notice_views import Notice, Together, left_text, undone_text
-from moderation.review.place_views import Place, comment_of, form_int, moment_in, place_now, seconds_left
+from moderation.review.place_views import Place, comment_of, moment_in, place_now, seconds_left
 from moderation.review.views import AT_ONCE, comment_html, edit_since
 
 deeds = Blueprint("deeds", __name__)
@@ -42,9 +42,9 @@ def decide(comment_id: int) -> AnyResponse:
     reject = request.form.get("reject") or None
     action = "reject" if reject else request.form.get("decision", "")
     reason = (reject or request.form.get("reason") or None) if action == "reject" else None
-    seen, now = form_int("seen_version"), utcnow()
-    until_id = form_int("until_id") if request.form.get("until_id") else 0
-    hours = form_int("hours") if request.form.get("hours") else 0
+    seen, now = web.form_int("seen_version"), utcnow()
+    until_id = web.form_int("until_id") if request.form.get("until_id") else 0
+    hours = web.form_int("hours") if request.form.get("hours") else 0
 
     def deed(session: Session, comment: Comment, me: Moderator) -> Together | None:
         if comment.version == seen:  # who comes late hears who was first, not who reads it now
@@ -76,7 +76,7 @@ def decide(comment_id: int) -> AnyResponse:
 @auth.csrf_required
 def undo(comment_id: int) -> AnyResponse:
     """Take my latest decision back."""
-    seen = form_int("seen_version")
+    seen = web.form_int("seen_version")
     return _act(
         comment_id,
         lambda session, comment, me: undoing.undo(session, comment, me, seen_version=seen, now=utcnow()),
@@ -102,7 +102,7 @@ def undo_together() -> AnyResponse:
     left = len(answers) - len(done)
     if not web.wants_json():
         return redirect(place.url(undone_many=len(done), left=left, told=int(told)), 303)
-    shown = {int(text) for text in request.form.get("ids", "").split()[:AT_ONCE] if text.isascii() and text.isdigit()}
+    shown = {number for text in request.form.get("ids", "").split()[:AT_ONCE] if (number := parsing.whole_number(text))}
     with web.database().reading() as session:
         rows = session.scalars(select(Comment).where(Comment.id.in_(shown & set(done)))).all()
         made = cards.build(session, rows, now=now)
@@ -220,5 +220,5 @@ def _conflict_html(
 
 def _seen_revision(card: Card) -> int:
     """The revision that the form was made for; the newest where it does not say."""
-    text = request.form.get("seen_revision", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 else card.revision
+    seen = parsing.whole_number(request.form.get("seen_revision", ""), 9)
+    return card.revision if seen is None else seen

@@ -90,12 +90,12 @@ def act(kind: str, value: str) -> AnyResponse:
                 value,
                 action,
                 me,
-                until_id=_number("until_id"),
+                until_id=web.form_int("until_id"),
                 now=now,
                 reason=reason,
             )
             if kind == "campaign" and action == "reject" and request.form.get("hours"):
-                campaigns.order(session, int(value), action, reason, me, _number("hours"), now)
+                campaigns.order(session, int(value), action, reason, me, web.form_int("hours"), now)
             done: dict[str, Any] = {"done": action, **_figures(result), "at": now.isoformat()}
         elif deed == "undo":
             result = groups.undo_all(session, site_ids, me, _moment(), now)
@@ -103,7 +103,7 @@ def act(kind: str, value: str) -> AnyResponse:
         elif deed in ("order", "end") and kind == "campaign":
             groups.group(session, site_ids, kind, value, now)  # whether it is there, and mine
             if deed == "order":
-                campaigns.order(session, int(value), action, reason, me, _number("hours"), now)
+                campaigns.order(session, int(value), action, reason, me, web.form_int("hours"), now)
             else:
                 campaigns.end_order(session, int(value), me, now)
             done = {"done": deed}
@@ -124,13 +124,6 @@ def checked(value: str) -> str:
 def _figures(result: dict[int, groups.Decided]) -> dict[str, int]:
     left = sum(isinstance(item, Conflict) for item in result.values())
     return {"n": len(result) - left, "left": left}
-
-
-def _number(name: str) -> int:
-    text = request.form.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidInput(f"{name} must be a whole number.", field=name)
-    return int(text)
 
 
 def _moment() -> datetime:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import Select, and_, func, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
+from moderation import parsing
 from moderation.accounts.models import Moderator
 from moderation.comments import status
 from moderation.comments.models import Comment, Revision
@@ -273,7 +274,7 @@ def search_line(kind: str, value: str) -> str:
 def _held(session: Session, site_ids: Sequence[int], kind: str, value: str, limit: int) -> Sequence[int]:
     """The comments of a group that wait, least id first. Raises NotFound."""
     if kind == "campaign":
-        number = int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else 0
+        number = parsing.whole_number(value) or 0
         if campaigns.site_of(session, number) not in site_ids:
             raise NotFound("There is no such group.")
         wanted = select(Comment.id).where(Comment.campaign_id == number).order_by(Comment.id)

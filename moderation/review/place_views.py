@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 from flask import g, request
 from sqlalchemy.orm import Session
 
+from moderation import parsing
 from moderation.comments.models import Comment
 from moderation.db import utcnow
-from moderation.errors import InvalidInput, NotFound
+from moderation.errors import NotFound
 from moderation.review import queue
 
 EVERY = {
@@ -77,7 +78,7 @@ def place_now() -> Place:
     sort = values.get("sort", "")
     sort = sort if sort in queue.SORTS_OF[tab][1:] else ""
     site = values.get("site", "")
-    number = int(site) if site.isascii() and site.isdigit() and len(site) <= 18 else None
+    number = parsing.whole_number(site)
     if site and number not in g.site_ids:
         raise NotFound("There is no such site.")
     return Place(tab, sort, number, " ".join(values.get("q", "").split()), values.get("back") == "comment")
@@ -87,17 +88,9 @@ def sites_of(place: Place) -> list[int]:
     return [place.site] if place.site else list(g.site_ids)
 
 
-def form_int(name: str) -> int:
-    text = request.form.get(name, "")
-    if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise InvalidInput(f"{name} must be a whole number.", field=name)
-    return int(text)
-
-
 def number_in(name: str) -> int:
     """A whole number of the address, 0 where there is none."""
-    text = request.args.get(name, "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) <= 18 else 0
+    return parsing.whole_number(request.args.get(name, "")) or 0
 
 
 def moment_in(text: str) -> datetime | None:

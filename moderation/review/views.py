@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import i18n, web
+from moderation import i18n, parsing, web
 from moderation.accounts import auth, sites
 from moderation.comments import reports, status
 from moderation.comments.models import Comment, Revision
@@ -265,10 +265,10 @@ def _seen(text: str) -> dict[int, Seen]:
     """Comment → what the page shows of it. Raises InvalidInput."""
     found = {}
     for item in text.split()[:AT_ONCE]:
-        parts = item.split(".")
-        if len(parts) != 3 or not all(part.isascii() and part.isdigit() and len(part) <= 18 for part in parts):
+        parts = [part for part in map(parsing.whole_number, item.split(".")) if part is not None]
+        if len(parts) != 3 or item.count(".") != 2:
             raise InvalidInput("ids must be id.version.revision, by spaces.", field="ids")
-        number, version, revision = map(int, parts)
+        number, version, revision = parts
         found[number] = Seen(version, revision)
     return found
 
