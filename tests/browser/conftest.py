@@ -9,12 +9,12 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import pytest
 from playwright.sync_api import expect
 from standardwebhooks.webhooks import Webhook
 
@@ -66,8 +66,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="module")
-def receiver() -> Iterator[Receiver]:
+@contextmanager
+def listening() -> Iterator[Receiver]:
+    """A receiver on a free port."""
     kept = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
@@ -83,16 +84,18 @@ def receiver() -> Iterator[Receiver]:
     kept.url = f"http://127.0.0.1:{server.server_port}/hook"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield kept
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    try:
+        yield kept
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
 
 
-@pytest.fixture(scope="module")
-def product(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Iterator[Product]:
-    """`moderation up` in an empty folder; its demo site tells our receiver."""
-    folder, port = tmp_path_factory.mktemp("product"), free_port()
+@contextmanager
+def running(folder: Path) -> Iterator[Product]:
+    """`moderation up` in an empty folder; its demo site tells a receiver of ours."""
+    port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("MODERATION_")} | {
         "PORT": str(port),
         "MODERATION_DATA_DIR": str(folder),
@@ -103,24 +106,23 @@ def product(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -> Ite
         "MODERATION_FORM_FLOOD_SECONDS": "0",  # one browser writes what five readers would
         "MODERATION_FORM_MIN_SECONDS": "0",  # and types faster than any of them
     }
-    log = (folder / "log.txt").open("wb")
     command = [sys.executable, "-c", "from moderation.cli import main; main()", "up"]
-    process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
-    made = Product(f"http://127.0.0.1:{port}", folder, receiver)
-    try:
-        wait_until_ready(made, process)
-        db = made.database()
-        with db.transaction() as session:
-            site = sites.demo_site(session)
-            assert site is not None
-            endpoints.set_endpoint(session, site, receiver.url, utcnow())
-            receiver.secret = sites.live_secrets(session, site.id)[0]
-        db.dispose()
-        yield made
-    finally:
-        process.terminate()
-        process.wait(20)
-        log.close()
+    with listening() as receiver, (folder / "log.txt").open("wb") as log:
+        process = subprocess.Popen(command, env=environment, stdout=log, stderr=log)
+        made = Product(f"http://127.0.0.1:{port}", folder, receiver)
+        try:
+            wait_until_ready(made, process)
+            db = made.database()
+            with db.transaction() as session:
+                site = sites.demo_site(session)
+                assert site is not None
+                endpoints.set_endpoint(session, site, receiver.url, utcnow())
+                receiver.secret = sites.live_secrets(session, site.id)[0]
+            db.dispose()
+            yield made
+        finally:
+            process.terminate()
+            process.wait(20)
 
 
 def wait_until_ready(made: Product, process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,7 @@
 """A desk for browser tests of the queue: the application in this process, and for each test a site of its own with its
 own people, so that a module starts one application and its tests do not see each other."""
 
+import logging
 import shutil
 import threading
 import time
@@ -38,6 +39,8 @@ from tests.integration.helpers import BAD, KEY, judge_all
 from tests.integration.test_rescoring import Stub, worker
 
 NUMBERS = count(1)
+
+logging.getLogger("werkzeug").setLevel(logging.WARNING)  # a line for every request helps nobody here
 
 
 @dataclass
@@ -176,6 +179,8 @@ def opened(template: Path, folder: Path, browser: Browser) -> Iterator[House]:
     db = Database(settings.database, info={"sender": sender})
     bootstrap.prepare(db, settings)
     app = create_app(settings, sender=sender)
+    # Each page has a dozen scripts; to ask anew for each with every page took half of a page's time.
+    app.config["SEND_FILE_MAX_AGE_DEFAULT"] = 600
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()

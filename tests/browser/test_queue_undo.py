@@ -1,7 +1,8 @@
 """Taking a decision back, inside the grace and after it, with a site that listens."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -12,7 +13,7 @@ from moderation.comments.models import Comment
 from moderation.delivery import outbox
 from moderation.delivery.models import Delivery
 
-from .conftest import PASSWORD, Product
+from .conftest import PASSWORD, Product, running
 
 pytestmark = [pytest.mark.flow, pytest.mark.browser]
 
@@ -24,6 +25,13 @@ def eventually(true: Callable[[], bool], what: str, seconds: float = 30.0) -> No
     while not true():
         assert time.monotonic() < until, what
         time.sleep(0.05)
+
+
+@pytest.fixture
+def product(tmp_path: Path) -> Iterator[Product]:
+    """A product of its own: its site has a grace, and hears of one comment only."""
+    with running(tmp_path) as made:
+        yield made
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.conftest import listens
 
-from .conftest import PASSWORD, Product, free_port
+from ..conftest import PASSWORD, Product, free_port
 
 pytestmark = [pytest.mark.flow, pytest.mark.browser]
 
