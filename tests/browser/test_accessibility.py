@@ -177,6 +177,16 @@ def test_every_page_of_the_application_is_looked_at(desk: Desk) -> None:
     assert pages - NO_PAGES - seen == set()
 
 
+def test_axe_says_what_it_finds(chromium: Browser, pytestconfig: pytest.Config) -> None:
+    axe = source(Path(pytestconfig.cache.mkdir("axe")))  # type: ignore[union-attr]
+    page = chromium.new_page()
+    page.set_content(
+        "<html lang=id><title>x</title><img src=x><p style='color: #ccc; background: #fff'>kata</p></html>"
+    )
+    found = violations(page, axe)
+    assert [line.partition(":")[0] for line in found] == ["color-contrast", "image-alt"]
+
+
 def _new_token(page: Page) -> None:
     page.fill("#name", "skrip")
     page.locator("form[action='/account/tokens'] button").click()
