@@ -50,8 +50,8 @@ def need(what: str, address: tuple[str, int]) -> None:
 WHOLE = ("browser", "chaos", "flow", "ui", "runtime")
 """Folders whose files have a running product, a broker or a browser: each file stays in one test process."""
 
-TOGETHER = ("served",)
-"""Folders whose files share one of them: all stay in one test process."""
+TOGETHER = ("served", "detoxify")
+"""Folders whose files share one of them, or torch: all stay in one test process."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

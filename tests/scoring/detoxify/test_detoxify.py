@@ -19,8 +19,6 @@ from moderation.scoring.scorer import ScorerError
 from moderation.scoring.weights import WeightsError
 from tests.scoring import tiny
 
-pytest.importorskip("detoxify", reason="the extra [detoxify] is not installed")
-
 ENGLISH = Language("en")
 
 

@@ -14,9 +14,6 @@ from moderation.scoring.detoxify_torch import TorchNetwork
 from moderation.scoring.scorer import ScorerError
 from tests.scoring import tiny
 
-pytest.importorskip("detoxify", reason="the extra [detoxify] is not installed")
-pytest.importorskip("onnx", reason="the extra [detoxify] is not installed")
-
 TEXTS = [
     "you are stupid",
     "good article",

@@ -11,9 +11,6 @@ from moderation.scoring.detoxify_torch import TorchNetwork
 from moderation.scoring.scorer import ScorerError
 from tests.scoring import tiny
 
-torch = pytest.importorskip("torch", reason="the extra [detoxify] is not installed")
-pytest.importorskip("detoxify", reason="the extra [detoxify] is not installed")
-
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -30,6 +27,8 @@ def test_every_text_is_judged_as_by_the_package_in_any_batches(checkpoint: Path,
 
 
 def test_a_machine_without_a_gpu_says_so(checkpoint: Path) -> None:
+    import torch  # only where it is used: loading it takes seconds of every test process
+
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     with pytest.raises(ScorerError, match="--device cpu"):
