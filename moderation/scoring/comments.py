@@ -14,12 +14,6 @@ from moderation.signals import SPAM
 
 FOLDER = frames.FOLDER / "comments"
 
-GROUP = "id_comments"
-"""Group of the comments that are partly trained on."""
-
-UNSEEN_GROUP = "id_comments_dev"
-"""Group of those that never are."""
-
 
 def examples() -> list[Example]:
     """Every written comment, in the order of the files."""
@@ -36,5 +30,5 @@ def read(path: Path) -> list[Example]:
         letters, text = line.split("\t", 1)
         held_out = unseen or zlib.crc32(text.encode()) % frames.HELD_OUT == 0
         labels = {**dataset.read_labels(letters), SPAM: 0}
-        found.append(Example(text, labels, "id", UNSEEN_GROUP if unseen else GROUP, held_out))
+        found.append(Example(text, labels, "id", dataset.COMMENTS[unseen], held_out))
     return found

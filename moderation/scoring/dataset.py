@@ -65,17 +65,29 @@ _WEIGHTS: Mapping[str, float] = {"en_davidson": 0.7, "en_surge": 3.0, **dict.fro
 """Davidson's tweets are labelled with a known bias against African-American English; the small set is clean. This
 project's Indonesian sentences are many and of one make: at full weight real comments are judged worse."""
 
-WEAK = 0.4
-"""Weight of a weak negative."""
+WEAK = 0.12
+"""Weight of a row that a word list alone labelled for abuse."""
 
-READ = 12.0
+HAM = 0.4
+"""Weight of a row that is taken for no advertising because its source has none."""
+
+READ = 16.0
 """Weight of a row that this project labelled: the only real Indonesian comments with labels for abuse."""
+
+WRITTEN = 6.0
+"""Weight of a whole comment written for this project."""
 
 READ_BY_US = "read"
 """Tag of the rows that this project labelled for abuse."""
 
 _LETTERS = {"T": TOXICITY, "i": INSULT, "o": OBSCENE, "x": SEXUAL_EXPLICIT, "t": THREAT, "g": IDENTITY_ATTACK}
 """Letters of the label files; see corpus/labels/README.md."""
+
+COMMENTS = ("id_comments", "id_comments_dev")
+"""Groups of the whole comments written for this project: those that are partly trained on, and those that never are."""
+
+FRAMES = frozenset(path.stem for path in (frames.FOLDER / "frames").glob("*.toml"))
+"""Groups of the sentences that this project's frames make."""
 
 _LIMIT = 4_000
 """Longest text that is read, in code points."""
@@ -166,11 +178,22 @@ def importance(row: Example, signal: str) -> float:
     if signal not in row.labels:
         return 0.0
     weight = row.weight * _WEIGHTS.get(row.group, 1.0)
-    if READ_BY_US in row.tags and signal != SPAM:
+    if signal != SPAM and READ_BY_US in row.tags:
         return weight * READ
+    if signal != SPAM and row.group in COMMENTS:
+        return weight * WRITTEN
     if signal == SPAM:
-        return weight * (WEAK if "ham" in row.tags else 1.0)
+        return weight * (HAM if "ham" in row.tags else 1.0)
     return weight * (WEAK if "weak" in row.tags else 1.0)
+
+
+def origin(row: Example) -> str:
+    """What shares a taste in labelling: a source, its weak labels, what this project read, its frames, its comments."""
+    if READ_BY_US in row.tags:
+        return READ_BY_US
+    if "weak" in row.tags:
+        return f"{row.group}/weak"
+    return f"frames/{row.lang}" if row.group in FRAMES else row.group
 
 
 def about(rows: Sequence[Example]) -> dict[str, Any]:

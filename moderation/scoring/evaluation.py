@@ -157,18 +157,16 @@ def sliced(found: Measured, lang: str) -> Iterator[Result]:
 
 def is_frame(row: Example) -> bool:
     """Whether a row is a sentence of this project's corpora."""
-    return row.group in FRAME_FILES
+    return row.group in dataset.FRAMES
 
 
 def is_comment(row: Example) -> bool:
     """Whether a row is one of the whole comments written for this project."""
-    return row.group in (comments.GROUP, comments.UNSEEN_GROUP)
+    return row.group in dataset.COMMENTS
 
 
 WRITTEN = "id, written comments"
 """Caption of the whole comments written for this project."""
-
-FRAME_FILES = frozenset(path.stem for path in (frames.FOLDER / "frames").glob("*.toml"))
 
 
 def calibration(found: Measured, extra: frozenset[str]) -> Iterator[tuple[str, list[Bin]]]:

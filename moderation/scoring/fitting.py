@@ -1,7 +1,9 @@
 """Fits all signals of one head at once: weighted logistic regression and a few hidden units, by L-BFGS.
 
 The sum over n-grams and dense columns pays a ridge penalty (logistic regression as usual). The hidden units see the
-dense columns only and are shared by the signals. Needs scipy; run on one core, the same data give the same weights.
+dense columns only and are shared by the signals. Sources of rows may have biases of their own, which are learned and
+thrown away: how often a source finds fault is then no property of its words. Needs scipy; run on one core, the same
+data give the same weights.
 """
 
 import math
@@ -23,9 +25,20 @@ UNITS = 8
 STIFFNESS = 20.0
 """Penalty of the hidden units' weights; those of the sum pay 1."""
 
+TASTE = 8.0
+"""Penalty of the sources' own biases: not so little that a source explains all its labels."""
+
 SEED = 0
 
 Floats32 = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Habits:
+    """Which source each row comes from, `source` [n] from 0 on, and which biases they get: `own` [K, S] of 0 and 1."""
+
+    source: NDArray[np.int64]
+    own: Floats32
 
 
 @dataclass(frozen=True)
@@ -46,28 +59,41 @@ class Head:
         return found
 
 
-def fit(grams: Any, dense: Floats32, labels: Floats32, weights: Floats32, strengths: Floats32) -> Head:
+def fit(
+    grams: Any, dense: Floats32, labels: Floats32, weights: Floats32, strengths: Floats32, habits: Habits | None = None
+) -> Head:
     """A head for rows given as a scipy matrix of n-grams [n, G] in CSR form and dense columns [n, D].
 
     `labels` [n, S] are 0 or 1, `weights` [n, S] what a row weighs for a signal (0 where it is not labelled),
-    `strengths` [S] the inverse of the penalty (liblinear's C). Biases pay no penalty.
+    `strengths` [S] the inverse of the penalty (liblinear's C). The bias pays no penalty, those of sources do.
     """
+    from scipy import sparse
     from scipy.optimize import fmin_l_bfgs_b
+
+    if habits is None:
+        habits = Habits(np.zeros(len(labels), dtype=np.int64), np.zeros((1, labels.shape[1]), dtype=np.float32))
+    sources = sparse.csr_matrix(
+        (np.ones(len(labels), np.float32), habits.source, np.arange(len(labels) + 1)),
+        shape=(len(labels), len(habits.own)),
+    )
 
     grams, turned = grams.astype(np.float32), grams.astype(np.float32).T.tocsr()
     outputs, columns = labels.shape[1], dense.shape[1]
     shapes = ((grams.shape[1], outputs), (columns, outputs), (outputs,), (columns, UNITS), (UNITS,), (UNITS, outputs))
+    shapes += (habits.own.shape,)
     ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)])
-    penalties = (1.0, 1.0, 0.0, STIFFNESS, 0.0, STIFFNESS)
+    penalties = (1.0, 1.0, 0.0, STIFFNESS, 0.0, STIFFNESS, TASTE)
     cost = weights * strengths[None, :]
 
     def parts(at: NDArray[Any]) -> list[NDArray[Any]]:
         return [at[ends[i] : ends[i + 1]].reshape(shape) for i, shape in enumerate(shapes)]
 
     def value(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
-        head = Head(*parts(at.astype(np.float32)))
+        *own, taste = parts(at.astype(np.float32))
+        head = Head(*own)
         hidden = np.tanh(dense @ head.inner + head.inner_bias)
         logits = grams @ head.grams + dense @ head.dense + hidden @ head.outer + head.bias
+        logits += sources @ (taste * habits.own)
         loss = (cost * (np.logaddexp(0.0, logits) - labels * logits)).sum(dtype=np.float64)
         pull = cost * (1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30))) - labels)
         inside = (pull @ head.outer.T) * (1 - hidden * hidden)
@@ -79,11 +105,12 @@ def fit(grams: Any, dense: Floats32, labels: Floats32, weights: Floats32, streng
             dense.T @ inside,
             inside.sum(axis=0),
             hidden.T @ pull,
+            (sources.T @ pull) * habits.own,
         )
         penalty = 0.0
-        for into, found, own, price in zip(parts(slope), slopes, parts(at), penalties, strict=True):
-            into[...] = found + price * own
-            penalty += 0.5 * price * float(np.square(own).sum())
+        for into, found, now, price in zip(parts(slope), slopes, parts(at), penalties, strict=True):
+            into[...] = found + price * now
+            penalty += 0.5 * price * float(np.square(now).sum())
         return float(loss) + penalty, slope
 
     chance = np.random.default_rng(SEED)
@@ -91,4 +118,4 @@ def fit(grams: Any, dense: Floats32, labels: Floats32, weights: Floats32, streng
     for number, scale in ((3, 0.3), (5, 0.1)):
         start[ends[number] : ends[number + 1]] = chance.normal(0.0, scale, ends[number + 1] - ends[number])
     found, _, _ = fmin_l_bfgs_b(value, start, maxiter=ROUNDS, m=REMEMBERED, factr=1e7, pgtol=1e-3)
-    return Head(*parts(found.astype(np.float32)))
+    return Head(*parts(found.astype(np.float32))[:-1])

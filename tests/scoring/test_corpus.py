@@ -241,11 +241,12 @@ def test_no_comment_is_written_twice_and_none_is_a_sentence_of_the_frames(plain:
 
 def test_written_comments_are_mostly_clean_and_some_are_never_trained_on() -> None:
     found = comments.examples()
-    for group in (comments.GROUP, comments.UNSEEN_GROUP):
+    for group in dataset.COMMENTS:
         own = [row for row in found if row.group == group]
         assert 0.05 <= sum(row.labels[TOXICITY] for row in own) / len(own) <= 0.5
-    assert all(row.dev for row in found if row.group == comments.UNSEEN_GROUP)
-    assert 0.15 <= sum(row.dev for row in found if row.group == comments.GROUP) / len(found) <= 0.25
+    assert all(row.dev for row in found if row.group == dataset.COMMENTS[1])
+    own = [row.dev for row in found if row.group == dataset.COMMENTS[0]]
+    assert 0.15 <= sum(own) / len(own) <= 0.25
     assert all(dataset.importance(row, TOXICITY) > 0 and row.labels[SPAM] == 0 for row in found)
 
 

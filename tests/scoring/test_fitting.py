@@ -36,6 +36,18 @@ def test_rows_without_weight_teach_nothing() -> None:
     assert ((head.logits(grams, dense) > 0) == labels).mean() > 0.95
 
 
+def test_a_source_that_finds_fault_everywhere_does_not_teach_its_words() -> None:
+    grams, dense, labels, weights = _rows()
+    source = np.arange(len(labels)) % 2
+    grams = sparse.csr_matrix(np.hstack([grams.toarray(), source[:, None].astype(np.float32)]))
+    biased = np.maximum(labels, (source[:, None] == 1) & (np.arange(len(labels))[:, None] % 3 > 0)).astype(np.float32)
+    strengths = np.full(2, 5.0, np.float32)
+    habits = fitting.Habits(source, np.ones((2, 2), np.float32))
+    plain = fitting.fit(grams, dense, biased, weights, strengths)
+    told = fitting.fit(grams, dense, biased, weights, strengths, habits)
+    assert (np.abs(told.grams[-1]) < np.abs(plain.grams[-1])).all()
+
+
 def test_heads_speak_in_the_shares_of_their_languages() -> None:
     model = BuiltinScorer().model
     chances = np.zeros((3, len(model.languages)), dtype=np.float32)
