@@ -60,12 +60,19 @@ class Head:
 
 
 def fit(
-    grams: Any, dense: Floats32, labels: Floats32, weights: Floats32, strengths: Floats32, habits: Habits | None = None
+    grams: Any,
+    dense: Floats32,
+    labels: Floats32,
+    weights: Floats32,
+    strengths: Floats32,
+    habits: Habits | None = None,
+    caution: Floats32 | None = None,
 ) -> Head:
     """A head for rows given as a scipy matrix of n-grams [n, G] in CSR form and dense columns [n, D].
 
     `labels` [n, S] are 0 or 1, `weights` [n, S] what a row weighs for a signal (0 where it is not labelled),
-    `strengths` [S] the inverse of the penalty (liblinear's C). The bias pays no penalty, those of sources do.
+    `strengths` [S] the inverse of the penalty (liblinear's C). The bias pays no penalty, those of sources do. `caution`
+    [S] multiplies the penalty of dense columns and hidden units, 1 where it is not given.
     """
     from scipy import sparse
     from scipy.optimize import fmin_l_bfgs_b
@@ -82,7 +89,9 @@ def fit(
     shapes = ((grams.shape[1], outputs), (columns, outputs), (outputs,), (columns, UNITS), (UNITS,), (UNITS, outputs))
     shapes += (habits.own.shape,)
     ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)])
-    penalties = (1.0, 1.0, 0.0, STIFFNESS, 0.0, STIFFNESS, TASTE)
+    careful = np.ones(outputs, np.float32) if caution is None else caution
+    one = np.ones(1, np.float32)
+    penalties = (one, careful, 0 * one, STIFFNESS * one, 0 * one, STIFFNESS * careful, TASTE * one)
     cost = weights * strengths[None, :]
 
     def parts(at: NDArray[Any]) -> list[NDArray[Any]]:
@@ -110,7 +119,7 @@ def fit(
         penalty = 0.0
         for into, found, now, price in zip(parts(slope), slopes, parts(at), penalties, strict=True):
             into[...] = found + price * now
-            penalty += 0.5 * price * float(np.square(now).sum())
+            penalty += 0.5 * float((price * np.square(now)).sum())
         return float(loss) + penalty, slope
 
     chance = np.random.default_rng(SEED)

@@ -48,6 +48,15 @@ def test_a_source_that_finds_fault_everywhere_does_not_teach_its_words() -> None
     assert (np.abs(told.grams[-1]) < np.abs(plain.grams[-1])).all()
 
 
+def test_a_cautious_signal_trusts_the_dense_columns_less() -> None:
+    grams, dense, labels, weights = _rows()
+    labels[:, 1] = dense[:, 0]
+    strengths = np.full(2, 5.0, np.float32)
+    plain = fitting.fit(grams, dense, labels, weights, strengths)
+    careful = fitting.fit(grams, dense, labels, weights, strengths, caution=np.array([1.0, 50.0], np.float32))
+    assert np.abs(careful.dense[0, 1]) < np.abs(plain.dense[0, 1])
+
+
 def test_heads_speak_in_the_shares_of_their_languages() -> None:
     model = BuiltinScorer().model
     chances = np.zeros((3, len(model.languages)), dtype=np.float32)
