@@ -86,8 +86,15 @@ def fit(
 
     grams, turned = grams.astype(np.float32), grams.astype(np.float32).T.tocsr()
     outputs, columns = labels.shape[1], dense.shape[1]
-    shapes = ((grams.shape[1], outputs), (columns, outputs), (outputs,), (columns, UNITS), (UNITS,), (UNITS, outputs))
-    shapes += (habits.own.shape,)
+    shapes: tuple[tuple[int, ...], ...] = (
+        (grams.shape[1], outputs),
+        (columns, outputs),
+        (outputs,),
+        (columns, UNITS),
+        (UNITS,),
+        (UNITS, outputs),
+        habits.own.shape,
+    )
     ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)])
     careful = np.ones(outputs, np.float32) if caution is None else caution
     one = np.ones(1, np.float32)
