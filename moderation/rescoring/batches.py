@@ -11,6 +11,7 @@ SHARE`: these do not hinder each other; who steers takes it `UPDATE`, and waits 
 
 import gc
 import logging
+import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -60,6 +61,11 @@ TOGETHER = 64
 """Texts that the scorer is given at once; in between a worker looks whether its batch is still wanted."""
 TOGETHER_CUDA = 16_384
 LOOK_SECONDS = 1.0
+
+REST = 12.0 / (os.cpu_count() or 1)
+"""While comments rush in, the machine is left to them after a batch for so many times as long as it took (6 on two
+cores); while fewer come, for less. An idle priority does not help enough: processors share cores, and the database's
+processes know no priority."""
 
 GLANCE = 0.1
 """Seconds between two looks while live comments go first."""
@@ -129,15 +135,17 @@ class Worker:
             if not due:
                 return Round()
             way = self._gives_way(session, now)
-            busy = live.busy(session, now)
+            rush = live.rush(session, now)
         if way:
             self._note_yields(due[0].id)
             return Round(more=True, wait=GLANCE)
         for run in due:
             batch = self._claim(run, now)
             if batch is not None:
+                began = time.monotonic()
                 with _uncollected():
-                    return Round(self._work(batch, busy), True)
+                    done = self._work(batch, rush > 0)
+                return Round(done, True, (time.monotonic() - began) * REST * rush)
         return Round()
 
     # --- giving way ---

@@ -12,12 +12,20 @@ from moderation.scoring import work
 
 QUIET = timedelta(seconds=3)
 """So long no comment has come when it is quiet."""
+RUSH = 60
+"""Comments within QUIET that make a rush: 20 in a second are a busy newsroom's."""
 
 
 def busy(session: Session, now: datetime) -> bool:
     """Whether comments come in these days, or rather seconds."""
     newest = session.scalar(select(Comment.received_at).order_by(Comment.id.desc()).limit(1))
     return newest is not None and newest > now - QUIET
+
+
+def rush(session: Session, now: datetime) -> float:
+    """How dense comments come in: 0 when it is quiet, 1 when they are RUSH or more within QUIET."""
+    newest = session.scalars(select(Comment.received_at).order_by(Comment.id.desc()).limit(RUSH)).all()
+    return sum(received_at > now - QUIET for received_at in newest) / RUSH
 
 
 def due(session: Session, now: datetime) -> bool:

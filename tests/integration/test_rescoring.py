@@ -20,7 +20,7 @@ from moderation.rescoring.batches import Worker
 from moderation.rescoring.models import RescoreBatch, RescoreMove, RescoreRun
 from moderation.rescoring.runs import By
 from moderation.review.models import Decision
-from moderation.scoring import builtin
+from moderation.scoring import builtin, live
 from moderation.scoring.models import Score
 from moderation.scoring.scorer import TextScore
 from moderation.settings import Settings
@@ -393,6 +393,20 @@ def test_a_run_gives_way_while_a_live_comment_waits_too_long_and_says_so(
     run = run_of(db, run_id)
     assert (run.state, run.yielded) == ("done", 1)
     assert run.yielded_seconds > 0
+
+
+def test_a_run_rests_after_each_batch_as_long_as_live_comments_rush_in_and_not_when_it_is_quiet(
+    db: Database, settings: Settings, site: Site, archive: Any, stub: Stub, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive(*(f"cuaca {number}" for number in range(6)))
+    start(db, settings, site)
+    made = worker(db, settings, stub)
+    monkeypatch.setattr(live, "RUSH", 12)
+    with db.reading() as session:
+        now = utcnow()
+        assert (live.rush(session, now), live.rush(session, now + live.QUIET)) == (0.5, 0.0)
+    assert made.work_due().wait > 0
+    assert made.work_due(utcnow() + live.QUIET).wait == 0
 
 
 def test_a_run_gives_way_while_the_database_is_slow(
