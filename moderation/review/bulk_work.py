@@ -32,16 +32,17 @@ from moderation.scoring import live
 
 log = logging.getLogger(__name__)
 
-FIRST, LEAST, MOST = 50, 10, 200
+FIRST, LEAST, MOST = 50, 5, 200
 """Comments of a batch: of a worker's first, and between which a worker finds what its machine does in time."""
 
-AIM, QUIET_AIM = 0.04, 0.15
+AIM, QUIET_AIM = 0.02, 0.15
 """Seconds that the transaction of a batch should take at most, while comments come in and while none does: on SQLite
-everybody who writes waits for it, and to take a comment in and judge it are some tens of milliseconds themselves."""
+everybody who writes waits for it, and a comment that comes in writes three times until it is judged."""
 
-REST, QUIET_REST = 7.0, 0.1
-"""After a batch the machine is left to others for so many times as long as it took. A comment that comes in waits for
-a batch with a chance of one in eight, and then for half of it: a few milliseconds on average."""
+REST, QUIET_REST = 8.0, 0.1
+"""After a batch the machine is left to others for so many times as long as it took. Each of the
+three writes of a comment that comes in waits for a batch with a chance of one in nine, and then for half of it: some
+three milliseconds in all."""
 
 FRESH = 30.0
 """Seconds for which what was found is kept for the next batches. Whether they match still is asked again when their
