@@ -46,8 +46,9 @@ log = logging.getLogger(__name__)
 FIRST, LEAST, MOST = 200, 16, 4000
 """Comments of a batch: of a worker's first, and between which a worker finds what its machine does in time."""
 
-AIM = 1.0
-"""Seconds that a batch should take from its claim to its commit: a cancelled run costs no more than that."""
+AIM, BUSY_AIM = 1.0, 0.04
+"""Seconds that a batch should take from its claim to its commit: a cancelled run costs no more than that; and while
+comments come in, whoever meets a batch is slowed for as long as it takes."""
 WRITE_AIM, QUIET_WRITE_AIM = 0.008, 0.15
 """Seconds that the writing should take at most, while comments come in and while none does: on SQLite everybody who
 writes waits for it."""
@@ -62,8 +63,8 @@ TOGETHER = 64
 TOGETHER_CUDA = 16_384
 LOOK_SECONDS = 1.0
 
-REST = 12.0 / (os.cpu_count() or 1)
-"""While comments rush in, the machine is left to them after a batch for so many times as long as it took (6 on two
+REST = 16.0 / (os.cpu_count() or 1)
+"""While comments rush in, the machine is left to them after a batch for so many times as long as it took (8 on two
 cores); while fewer come, for less. An idle priority does not help enough: processors share cores, and the database's
 processes know no priority."""
 
@@ -387,10 +388,10 @@ class Worker:
             leases.give_back(session, batch, attempts=RescoreBatch.attempts - 1)
 
     def _learn(self, comments: int, seconds: float, writing: float, busy: bool) -> None:
-        write_aim = WRITE_AIM if busy else QUIET_WRITE_AIM
-        if seconds > AIM or writing > write_aim:
+        aim, write_aim = (BUSY_AIM, WRITE_AIM) if busy else (AIM, QUIET_WRITE_AIM)
+        if seconds > aim or writing > write_aim:
             self.size = max(LEAST, self.size * 2 // 3)
-        elif comments == self.size and seconds < AIM * 2 / 3 and writing < write_aim * 2 / 3:
+        elif comments == self.size and seconds < aim * 2 / 3 and writing < write_aim * 2 / 3:
             self.size = min(MOST, self.size * 3 // 2)
 
 
