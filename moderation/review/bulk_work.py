@@ -32,17 +32,17 @@ from moderation.scoring import live
 
 log = logging.getLogger(__name__)
 
-FIRST, LEAST, MOST = 50, 5, 200
+FIRST, LEAST, MOST = 50, 10, 200
 """Comments of a batch: of a worker's first, and between which a worker finds what its machine does in time."""
 
-AIM, QUIET_AIM = 0.02, 0.15
+AIM, QUIET_AIM = 0.04, 0.15
 """Seconds that the transaction of a batch should take at most, while comments come in and while none does: on SQLite
 everybody who writes waits for it, and a comment that comes in writes three times until it is judged."""
 
-REST, QUIET_REST = 8.0, 0.1
-"""After a batch the machine is left to others for so many times as long as it took. Each of the
-three writes of a comment that comes in waits for a batch with a chance of one in nine, and then for half of it: some
-three milliseconds in all."""
+REST, QUIET_REST = 14.0, 0.1
+"""After a batch the machine is left to others for so many times as long as it took, while comments rush in and while
+none does; in between, in proportion. On SQLite each of the three writes of a comment that comes in waits for a batch
+with a chance of one in fifteen."""
 
 FRESH = 30.0
 """Seconds for which what was found is kept for the next batches. Whether they match still is asked again when their
@@ -119,7 +119,8 @@ def work_due(db: Database, pace: Pace, now: datetime | None = None) -> Round:
             return _none_due(session, now)
         if pace.gives_way(_patience(session, now)):
             return Round(more=True, wait=GLANCE)
-        aim, rest = (AIM, REST) if live.busy(session, now) else (QUIET_AIM, QUIET_REST)
+        rush = live.rush(session, now)
+        aim, rest = AIM if rush else QUIET_AIM, max(QUIET_REST, REST * rush)
         began = time.monotonic()
         try:
             turn = _next(session, job, pace)
