@@ -37,6 +37,7 @@ from moderation.settings import Settings, load
 from tests.conftest import Recorder
 from tests.integration.helpers import BAD, KEY, judge_all
 from tests.integration.test_rescoring import Stub, worker
+from tests.windows import Windows
 
 NUMBERS = count(1)
 
@@ -51,7 +52,7 @@ class House:
     app: Flask
     db: Database
     settings: Settings
-    browser: Browser
+    windows: Windows
     faults: list[str] = field(default_factory=list)
     """What scripts threw and what the strict policy blocked."""
 
@@ -138,11 +139,13 @@ class Desk:
             time.sleep(0.05)
         raise AssertionError(f"nobody reads comment {comment_id}")
 
-    def window(self, who: str = "rani", path: str = "/queue", *, script: bool = True, **options: Any) -> Page:
-        """Somebody's own window, logged in."""
+    def window(
+        self, who: str = "rani", path: str = "/queue", *, script: bool = True, own: bool = False, **options: Any
+    ) -> Page:
+        """Somebody's own window, logged in; `own`: never to be lent again, as its clock is to be set."""
         viewport = {"width": options.pop("width", 1280), "height": options.pop("height", 800)}
         options = {"locale": "en-GB", "java_script_enabled": script, "viewport": viewport, **options}
-        context = self.house.browser.new_context(**options)
+        context = self.house.windows.lend(own=own, **options)
         context.set_default_timeout(20_000)
         host = urlsplit(self.house.base).hostname
         context.add_cookies([{"name": "session", "value": self.tokens[who], "domain": str(host), "path": "/"}])
@@ -185,7 +188,7 @@ def opened(template: Path, folder: Path, browser: Browser) -> Iterator[House]:
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        yield House(f"http://127.0.0.1:{server.server_port}", app, db, settings, browser)
+        yield House(f"http://127.0.0.1:{server.server_port}", app, db, settings, Windows(browser))
     finally:
         server.shutdown()
         thread.join()
@@ -221,6 +224,5 @@ def seated(house: House) -> Iterator[Desk]:
         site = made.site
     house.faults.clear()
     yield Desk(house, site, people, tokens)
-    for context in house.browser.contexts:
-        context.close()
+    house.windows.take_back()
     assert house.faults == []

@@ -13,6 +13,7 @@ from werkzeug.serving import make_server
 from moderation.db import Database
 from moderation.settings import Settings
 from tests.integration.helpers import BAD, judge_all
+from tests.windows import Windows
 
 from .test_public import read, send
 
@@ -31,16 +32,20 @@ def _note_policy(message: ConsoleMessage) -> None:
         FAULTS.append(message.text)
 
 
+@pytest.fixture(scope="module")
+def windows(chromium: Browser) -> Windows:
+    return Windows(chromium)
+
+
 @pytest.fixture
-def base(app: Flask, chromium: Browser) -> Iterator[str]:
+def base(app: Flask, windows: Windows) -> Iterator[str]:
     """The application, served; at the end no page of the test may have had an error, and all are closed."""
     FAULTS.clear()
     server = make_server("127.0.0.1", 0, app, threaded=True)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
-    for context in chromium.contexts:
-        context.close()
+    windows.take_back()
     server.shutdown()
     thread.join()
     server.server_close()
@@ -63,10 +68,8 @@ def held(app: Flask, judge: Callable[[], Any]) -> list[int]:
     return [1, 2, 3]
 
 
-def open_page(chromium: Browser, base: str, path: str, *, javascript: bool = True, width: int = 1280) -> Page:
-    context = chromium.new_context(
-        viewport={"width": width, "height": 800}, locale="id-ID", java_script_enabled=javascript
-    )
+def open_page(windows: Windows, base: str, path: str, *, javascript: bool = True, width: int = 1280) -> Page:
+    context = windows.lend(viewport={"width": width, "height": 800}, locale="id-ID", java_script_enabled=javascript)
     context.set_default_timeout(20_000)
     page = context.new_page()
     page.on("pageerror", _note_error)
@@ -75,8 +78,8 @@ def open_page(chromium: Browser, base: str, path: str, *, javascript: bool = Tru
     return page
 
 
-def enter(chromium: Browser, base: str, **options: Any) -> Page:
-    page = open_page(chromium, base, "/login", **options)
+def enter(windows: Windows, base: str, **options: Any) -> Page:
+    page = open_page(windows, base, "/login", **options)
     page.fill("#email", "admin@contoh.example")
     page.fill("#password", "kata-sandi-uji")
     page.get_by_role("button", name="Masuk").click()
@@ -89,8 +92,8 @@ def lit(page: Page) -> str | None:
     return page.locator(".card[aria-current]").get_attribute("id")
 
 
-def test_keys_move_reject_approve_and_undo(chromium: Browser, base: str, held: list[int]) -> None:
-    page = enter(chromium, base)
+def test_keys_move_reject_approve_and_undo(windows: Windows, base: str, held: list[int]) -> None:
+    page = enter(windows, base)
     assert lit(page) == "c-1"
     page.keyboard.press("j")
     height = page.locator("#c-2").bounding_box()
@@ -117,9 +120,9 @@ def test_keys_move_reject_approve_and_undo(chromium: Browser, base: str, held: l
 
 
 def test_a_held_down_key_decides_once_and_keys_sleep_in_fields_and_help(
-    chromium: Browser, base: str, held: list[int]
+    windows: Windows, base: str, held: list[int]
 ) -> None:
-    page = enter(chromium, base)
+    page = enter(windows, base)
     page.evaluate(
         """() => document.dispatchEvent(new KeyboardEvent("keydown", {key: "f", repeat: true, bubbles: true}))"""
     )
@@ -133,8 +136,8 @@ def test_a_held_down_key_decides_once_and_keys_sleep_in_fields_and_help(
     assert lit(page) == "c-1"
 
 
-def test_single_keys_can_be_switched_off_for_good(chromium: Browser, base: str, held: list[int]) -> None:
-    page = enter(chromium, base)
+def test_single_keys_can_be_switched_off_for_good(windows: Windows, base: str, held: list[int]) -> None:
+    page = enter(windows, base)
     page.keyboard.press("?")
     page.get_by_label("Pintasan satu tombol tidak aktif").check()
     page.locator("#remap button.primary").click()
@@ -147,8 +150,8 @@ def test_single_keys_can_be_switched_off_for_good(chromium: Browser, base: str, 
     expect(page.locator("#c-1 .acts kbd").first).to_be_hidden()
 
 
-def test_enter_takes_the_suggested_reason_and_escape_goes_back(chromium: Browser, base: str, held: list[int]) -> None:
-    page = enter(chromium, base)
+def test_enter_takes_the_suggested_reason_and_escape_goes_back(windows: Windows, base: str, held: list[int]) -> None:
+    page = enter(windows, base)
     page.keyboard.press("d")
     page.keyboard.press("Escape")
     expect(page.locator("#c-1")).to_be_focused()
@@ -158,8 +161,8 @@ def test_enter_takes_the_suggested_reason_and_escape_goes_back(chromium: Browser
     expect(page.locator("#c-1.is-gone")).to_contain_text("✕ Ditolak · Menyinggung")
 
 
-def test_who_comes_second_sees_who_was_first(chromium: Browser, base: str, held: list[int]) -> None:
-    first, second = enter(chromium, base), enter(chromium, base)
+def test_who_comes_second_sees_who_was_first(windows: Windows, base: str, held: list[int]) -> None:
+    first, second = enter(windows, base), enter(windows, base)
     first.keyboard.press("f")
     expect(first.locator("#c-1.is-gone")).to_be_visible()
     second.locator("#c-1 summary.no").click()
@@ -171,8 +174,8 @@ def test_who_comes_second_sees_who_was_first(chromium: Browser, base: str, held:
     assert lit(second) == "c-2"
 
 
-def test_a_decision_that_did_not_arrive_is_said_on_the_card(chromium: Browser, base: str, held: list[int]) -> None:
-    page = enter(chromium, base)
+def test_a_decision_that_did_not_arrive_is_said_on_the_card(windows: Windows, base: str, held: list[int]) -> None:
+    page = enter(windows, base)
     page.context.set_offline(True)
     page.keyboard.press("f")
     expect(page.locator("#c-1 .unsaved")).to_contain_text("Tidak tersimpan: peladen tidak menjawab.")
@@ -183,9 +186,9 @@ def test_a_decision_that_did_not_arrive_is_said_on_the_card(chromium: Browser, b
 
 
 def test_newcomers_are_counted_and_move_nothing(
-    chromium: Browser, base: str, app: Flask, held: list[int], judge: Callable[[], Any]
+    windows: Windows, base: str, app: Flask, held: list[int], judge: Callable[[], Any]
 ) -> None:
-    page = enter(chromium, base)
+    page = enter(windows, base)
     before = page.locator(".card").count()
     send(app, read(app), comment=f"{BAD} yang baru", author="pembaca9")
     judge()
@@ -194,8 +197,8 @@ def test_newcomers_are_counted_and_move_nothing(
     assert page.locator(".card").count() == before
 
 
-def test_without_javascript_every_act_is_a_button(chromium: Browser, base: str, held: list[int]) -> None:
-    page = enter(chromium, base, javascript=False)
+def test_without_javascript_every_act_is_a_button(windows: Windows, base: str, held: list[int]) -> None:
+    page = enter(windows, base, javascript=False)
     page.locator("#c-1 summary.no").click()
     page.locator("#c-1 button[value=SPAM]").click()
     expect(page.locator("#say")).to_contain_text("✕ Ditolak · Spam.")
@@ -207,9 +210,9 @@ def test_without_javascript_every_act_is_a_button(chromium: Browser, base: str, 
 
 @pytest.mark.parametrize("path", ["/queue", "/queue/1", "/demo", "/login"])
 def test_nothing_scrolls_sideways_on_the_smallest_phone(
-    chromium: Browser, base: str, held: list[int], path: str
+    windows: Windows, base: str, held: list[int], path: str
 ) -> None:
-    page = enter(chromium, base, width=320)
+    page = enter(windows, base, width=320)
     if path == "/login":
         page.context.clear_cookies()
     page.goto(base + path)
@@ -224,8 +227,8 @@ def write(page: Page, text: str) -> None:
 
 
 @pytest.mark.parametrize("javascript", [True, False])
-def test_faults_are_told_at_the_fields(chromium: Browser, base: str, javascript: bool) -> None:
-    page = open_page(chromium, base, "/demo", javascript=javascript)
+def test_faults_are_told_at_the_fields(windows: Windows, base: str, javascript: bool) -> None:
+    page = open_page(windows, base, "/demo", javascript=javascript)
     page.fill("#email", "ratri@contoh")
     page.get_by_role("button", name="Kirim Komentar").click()
     expect(page.locator("#faults li")).to_have_text(
@@ -242,9 +245,9 @@ def test_faults_are_told_at_the_fields(chromium: Browser, base: str, javascript:
 
 
 def test_the_author_is_told_to_wait_and_then_that_it_is_published(
-    chromium: Browser, base: str, judge: Callable[[], Any]
+    windows: Windows, base: str, judge: Callable[[], Any]
 ) -> None:
-    page = open_page(chromium, base, "/demo")
+    page = open_page(windows, base, "/demo")
     page.get_by_label("Simpan nama, surel").check()
     write(page, "Semoga tarifnya turun.")
     expect(page.locator("[data-own]")).to_contain_text("Komentar Anda menunggu moderasi.")
@@ -258,9 +261,9 @@ def test_the_author_is_told_to_wait_and_then_that_it_is_published(
     expect(page.locator("#author")).to_have_value("Ratri")
 
 
-def test_a_readers_page_follows_the_moderator_within_two_seconds(chromium: Browser, base: str, held: list[int]) -> None:
-    reader = open_page(chromium, base, "/demo")
-    moderator = enter(chromium, base)
+def test_a_readers_page_follows_the_moderator_within_two_seconds(windows: Windows, base: str, held: list[int]) -> None:
+    reader = open_page(windows, base, "/demo")
+    moderator = enter(windows, base)
     expect(reader.locator("#comments-h")).to_have_text("0 komentar")
     reader.wait_for_timeout(300)
     moderator.keyboard.press("f")
@@ -271,11 +274,11 @@ def test_a_readers_page_follows_the_moderator_within_two_seconds(chromium: Brows
 
 
 def test_an_answer_keeps_what_was_written_already(
-    chromium: Browser, base: str, app: Flask, judge: Callable[[], Any]
+    windows: Windows, base: str, app: Flask, judge: Callable[[], Any]
 ) -> None:
     send(app, read(app), comment="Yang pertama", author="nur", email="nur@contoh.example")
     judge()
-    page = open_page(chromium, base, "/demo")
+    page = open_page(windows, base, "/demo")
     page.fill("#comment", "Sudah ditulis")
     page.get_by_role("link", name="Balas nur").click()
     expect(page.locator("#reply-h")).to_have_text("Balas nur")

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.conftest import listens
+from bench.product import free_port, listens
 
-from ..conftest import PASSWORD, Product, free_port
+from .conftest import PASSWORD, Product
 
 pytestmark = [pytest.mark.flow, pytest.mark.browser]
 
@@ -51,7 +51,7 @@ def lines(page: Page, name: str, key: str, secret: str) -> str:
 def wait_for(port: int, process: "subprocess.Popen[str]") -> None:
     """Until the receiver listens."""
     until = time.monotonic() + 20
-    while not listens(("127.0.0.1", port)):
+    while not listens(port):
         assert process.poll() is None, "the receiver died"
         assert time.monotonic() < until, "the receiver does not listen"
         time.sleep(0.05)

@@ -12,7 +12,7 @@ from sqlalchemy import select
 
 from moderation.comments.models import Comment
 
-from ..conftest import PASSWORD, Product
+from .conftest import PASSWORD, Product
 
 pytestmark = [pytest.mark.flow, pytest.mark.browser]
 

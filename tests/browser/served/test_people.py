@@ -12,7 +12,7 @@ from moderation.accounts.moderators import Passwords
 from moderation.comments.models import Comment
 from moderation.db import utcnow
 
-from ..conftest import PASSWORD, Product
+from .conftest import PASSWORD, Product
 
 pytestmark = [pytest.mark.flow, pytest.mark.browser]
 

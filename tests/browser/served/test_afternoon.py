@@ -4,15 +4,18 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from bench.product import Product, add_site, free_port, listens
+from bench.product import add_site, free_port, listens
 
-TEXT = (Path(__file__).parents[2] / "docs" / "connect.md").read_text()
+from .conftest import Product
+
+pytestmark = [pytest.mark.flow, pytest.mark.browser]
+
+TEXT = (Path(__file__).parents[3] / "docs" / "connect.md").read_text()
 AFTERNOON = TEXT.partition("## An afternoon")[2].partition("\n## ")[0]
 
 
@@ -24,24 +27,11 @@ def block(language: str) -> str:
 
 
 @pytest.fixture
-def ports() -> dict[str, int]:
-    """The ports of the text, and those that are free here."""
-    return {"8000": free_port(), "9000": free_port(), "9001": free_port()}
-
-
-@pytest.fixture
-def product(tmp_path: Path, ports: dict[str, int]) -> Iterator[Product]:
-    """The service as `make run` starts it, with the variable that the text names."""
+def ports(product: Product) -> dict[str, int]:
+    """The ports of the text, and those that are free here. The service has the variable that the text names."""
     assert "MODERATION_DELIVERY_ALLOW=127.0.0.0/8 make run" in AFTERNOON
-    folder = tmp_path / "data"
-    folder.mkdir()
-    made = Product(folder, port=ports["8000"], more={"MODERATION_DEMO": "1", "MODERATION_FORM_FLOOD_SECONDS": "0"})
-    made.start()
-    try:
-        made.wait_ready()
-        yield made
-    finally:
-        made.stop()
+    assert product.env["MODERATION_DELIVERY_ALLOW"] == "127.0.0.0/8"
+    return {"8000": product.port, "9000": free_port(), "9001": free_port()}
 
 
 def wait_for(line: str, log: Path, seconds: float = 20.0) -> None:
@@ -100,5 +90,4 @@ def write(page: Page, text: str) -> None:
     page.locator("textarea[name=comment]").fill(text)
     page.locator("input[name=author]").fill("Rani")
     page.locator("input[name=email]").fill("rani@contoh.example")
-    page.wait_for_timeout(2100)  # a form that is sent faster than a person types is held
     page.locator("#comments form button:not([type=button])").click()
