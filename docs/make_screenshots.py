@@ -96,6 +96,7 @@ def shots(made: Made, policies: MadePolicies) -> Mapping[str, Shot]:
         "rescore-movement": Shot(f"/rescores/{run}/movement?was=approve&would=hold", "What would be held now"),
         "rescore-preview": Shot(f"/rescores/{run}/apply?move=approve%3Ehold", "Before a report is applied"),
         "rescore-job": Shot(f"/rescores/{run}/apply/{policies.applied}", "A report being applied"),
+        "scorers": Shot("/scorers", "Scorers: who judges, and what drifts"),
         "account": Shot("/account", "My account"),
         "tokens": Shot("/account/tokens", "Personal tokens"),
         "sites": Shot("/sites", "Sites"),
