@@ -81,6 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--few", type=int, default=128, help="rows for the slowest ways")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--shape", choices=sorted(shaped.CLASSES), action="append", help="all, unless named")
+    parser.add_argument("--builtin", action="store_true", help="only the built-in scorer, which takes seconds")
     given = parser.parse_args(arguments)
     drawn = (real(given.data) if given.data else made(given.rows + LEARNED_FROM))[: given.rows + LEARNED_FROM]
     texts, others = drawn[: given.rows], drawn[given.rows :]
@@ -89,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"{detoxify_onnx.cores()} cores, {given.rounds} rounds")
     found: list[tuple[str, bool]] = []
     with tempfile.TemporaryDirectory(prefix="bench-scoring-") as folder:
-        for shape in given.shape or sorted(shaped.CLASSES):
+        for shape in () if given.builtin else given.shape or sorted(shaped.CLASSES):
             found += transformer(shape, Path(folder) / shape, texts, others, given)
         found += builtin(texts, given.rounds)
         found += memory(Path(folder), texts)
