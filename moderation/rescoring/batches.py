@@ -11,7 +11,6 @@ SHARE`: these do not hinder each other; who steers takes it `UPDATE`, and waits 
 
 import gc
 import logging
-import os
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
@@ -37,7 +36,7 @@ from moderation.rescoring.models import RescoreBatch, RescoreRun
 from moderation.review import evidence as reviewed
 from moderation.review import filters, searching
 from moderation.review.bulk import DONE, FAILED, RUNNING
-from moderation.scoring import live, registry, releases
+from moderation.scoring import detoxify_onnx, live, registry, releases
 from moderation.scoring.scorer import Scorer
 from moderation.settings import Settings
 
@@ -63,7 +62,7 @@ TOGETHER = 64
 TOGETHER_CUDA = 16_384
 LOOK_SECONDS = 1.0
 
-REST = 16.0 / (os.cpu_count() or 1)
+REST = 16.0 / detoxify_onnx.cores()
 """While comments rush in, the machine is left to them after a batch for so many times as long as it took (8 on two
 cores); while fewer come, for less. An idle priority does not help enough: processors share cores, and the database's
 processes know no priority."""

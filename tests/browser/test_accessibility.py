@@ -26,17 +26,11 @@ from moderation.review.decisions import Decider
 from tests.integration.helpers import BAD
 
 from .axe import source, violations
-from .desk import Desk, House, opened, seated
+from .desk import Desk, House, seated
 
 pytestmark = pytest.mark.browser
 
 ALIKE = "Menang terus main di sana kawan, daftar sekarang juga dan hubungi kami di kota "
-
-
-@pytest.fixture(scope="module")
-def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[House]:
-    with opened(sqlite_template, tmp_path_factory.mktemp("desk"), chromium) as made:
-        yield made
 
 
 @pytest.fixture(scope="module")

@@ -2,32 +2,18 @@
 
 import csv
 import re
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
 from moderation.db import utcnow
 
-from .desk import Desk, House, opened, seated
+from .desk import Desk
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[House]:
-    with opened(sqlite_template, tmp_path_factory.mktemp("around"), chromium) as made:
-        yield made
-
-
-@pytest.fixture
-def desk(house: House) -> Iterator[Desk]:
-    with seated(house) as made:
-        yield made
 
 
 def search(page: Page, words: str) -> None:

@@ -1,11 +1,9 @@
 """The queue as hands and keys meet it: one application, a site of its own for each test."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from moderation.db import utcnow
 from moderation.scoring import explanations, store
@@ -15,21 +13,9 @@ from tests.integration.helpers import BAD
 from tests.integration.test_explanations import Detoxify
 
 from .axe import source, violations
-from .desk import Desk, House, opened, seated
+from .desk import Desk
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[House]:
-    with opened(sqlite_template, tmp_path_factory.mktemp("desk"), chromium) as made:
-        yield made
-
-
-@pytest.fixture
-def desk(house: House) -> Iterator[Desk]:
-    with seated(house) as made:
-        yield made
 
 
 def lit(page: Page) -> str:

@@ -1,26 +1,11 @@
 """The whole way of rescoring in a real browser: begin, follow, read the report, choose, preview, apply, take back."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
-from .desk import Desk, House, opened, seated
+from .desk import Desk
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def house(sqlite_template: Path, tmp_path_factory: pytest.TempPathFactory, chromium: Browser) -> Iterator[House]:
-    with opened(sqlite_template, tmp_path_factory.mktemp("desk"), chromium) as made:
-        yield made
-
-
-@pytest.fixture
-def desk(house: House) -> Iterator[Desk]:
-    with seated(house) as made:
-        yield made
 
 
 def test_an_editor_goes_the_whole_way_and_back(desk: Desk) -> None:
