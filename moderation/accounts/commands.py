@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from moderation import migrations
 from moderation.accounts import moderators, site_settings, sites
@@ -100,7 +99,7 @@ def show_site(site: str, as_json: bool) -> None:
     """A site's settings, keys and secrets; keys and secrets are named by how they begin."""
     _, db = opened()
     with db.reading() as session:
-        found = _site(session, site)
+        found = sites.named(session, site)
         document, version = policies.live_document(session, found.id)
         values: dict[str, Any] = {name: getattr(found, name) for name in ("id", "public_id", *SHOWN)}
         values |= {"mode": document.get("mode", AUTO), "policy_version": version}
@@ -151,7 +150,7 @@ def set_site(
     lists = {"origins": origins, "premoderated_sections": sections, "staff_ids": staff_ids}
     values |= {name: items for name, items in lists.items() if items}
     with db.transaction() as session:
-        found, now = _site(session, site), utcnow()
+        found, now = sites.named(session, site), utcnow()
         if texts:
             values["form_texts"] = {**found.form_texts, **_texts(texts)}
         changed = site_settings.change(session, found, values, actor="cli", now=now)
@@ -170,7 +169,7 @@ def add_key(site: str) -> None:
     """Make one more API key; it is printed this once."""
     _, db = opened()
     with db.transaction() as session:
-        key = sites.add_key(session, _site(session, site), actor="cli", now=utcnow())
+        key = sites.add_key(session, sites.named(session, site), actor="cli", now=utcnow())
     click.echo(key)
 
 
@@ -182,7 +181,7 @@ def revoke_key(site: str, key: int, last: bool) -> None:
     """Make the API key of this number (see `sites show`) worthless."""
     _, db = opened()
     with db.transaction() as session:
-        sites.revoke_key(session, _site(session, site), key, actor="cli", now=utcnow(), last=last)
+        sites.revoke_key(session, sites.named(session, site), key, actor="cli", now=utcnow(), last=last)
     click.echo(f"Key {key} is revoked.")
 
 
@@ -192,7 +191,7 @@ def add_secret(site: str) -> None:
     """Make one more webhook secret; it is printed this once. The older ones live on until they are retired."""
     _, db = opened()
     with db.transaction() as session:
-        secret = sites.add_secret(session, _site(session, site), actor="cli", now=utcnow())
+        secret = sites.add_secret(session, sites.named(session, site), actor="cli", now=utcnow())
     click.echo(secret)
 
 
@@ -203,18 +202,8 @@ def retire_secret(site: str, secret: int) -> None:
     """Neither sign nor verify with the webhook secret of this number (see `sites show`) any more."""
     _, db = opened()
     with db.transaction() as session:
-        sites.retire_secret(session, _site(session, site), secret, actor="cli", now=utcnow())
+        sites.retire_secret(session, sites.named(session, site), secret, actor="cli", now=utcnow())
     click.echo(f"Secret {secret} is retired.")
-
-
-def _site(session: Session, name: str) -> Site:
-    """A site by its number or its public id. Raises NotFound."""
-    if not (name.isascii() and name.isdigit()):
-        return sites.by_public_id(session, name)
-    site = session.get(Site, int(name)) if len(name) <= 18 else None
-    if site is None or site.disabled_at is not None:
-        raise NotFound(f"There is no site {name}.", field="site")
-    return site
 
 
 def _credential(item: Credential) -> dict[str, Any]:

@@ -234,6 +234,34 @@ def by_public_id(session: Session, public_id: str) -> Site:
     return site
 
 
+def named(session: Session, name: str, *, switched_off: bool = False) -> Site:
+    """A site by its number or its public id, as commands take it; those switched off only where asked for.
+
+    Raises NotFound naming `site`.
+    """
+    number = parsing.whole_number(name) or 0
+    site = session.scalar(select(Site).where((Site.id == number) | (Site.public_id == name)))
+    if site is None or (site.disabled_at is not None and not switched_off):
+        raise NotFound(f"There is no site {name}; see: moderation sites list.", field="site")
+    return site
+
+
+def numbered(session: Session, site_id: int) -> Site:
+    """The site of this number, one that is switched off too. Raises NotFound naming `site`."""
+    site = session.get(Site, site_id)
+    if site is None:
+        raise NotFound(f"There is no site {site_id}.", field="site")
+    return site
+
+
+def among(session: Session, site_ids: Collection[int], site_id: int) -> Site:
+    """The site of this number, one of those that the caller may see. Raises NotFound."""
+    site = session.get(Site, site_id) if site_id in site_ids else None
+    if site is None:
+        raise NotFound("There is no such site.")
+    return site
+
+
 def demo_site(session: Session) -> Site | None:
     """The demo site, where it was made."""
     return session.scalar(select(Site).where(Site.is_demo.is_(True)).order_by(Site.id).limit(1))

@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 
 import click
 
-from moderation.accounts import audit
+from moderation.accounts import audit, sites
 from moderation.archive import coral, export, records, store
 from moderation.archive.disqus import DisqusReader
 from moderation.archive.problems import Problem, ProblemFile
@@ -162,7 +162,7 @@ def export_comments(
         raise click.UsageError("--excel goes with --format csv.")
     _, db = opened()
     with db.reading() as session:
-        found = store.site_of(session, site)
+        found = sites.named(session, site, switched_off=True)
     zone = ZoneInfo(found.timezone)
     wanted = export.Wanted(
         records.moment(since, "--since", zone) if since else None,
@@ -192,7 +192,7 @@ def export_comments(
 def _import(kind: str, options: Options, make: MakeReader) -> None:
     settings, db = opened()
     with db.reading() as session:
-        site = store.site_of(session, options.site)
+        site = sites.named(session, options.site, switched_off=True)
     importer = Importer(db, site, settings.key())
     found = 0
     for name in options.files:

@@ -15,7 +15,6 @@ from sqlalchemy import Select, Table, bindparam, func, select, text, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from moderation import parsing
 from moderation.accounts import audit
 from moderation.accounts.models import Site
 from moderation.archive.models import ArchiveImport
@@ -24,7 +23,7 @@ from moderation.comments import authors, intake, status, stored_texts, storing
 from moderation.comments.intake import AuthorInput
 from moderation.comments.models import Author, Comment, Revision, Story
 from moderation.db import affected, insert_fast
-from moderation.errors import Conflict, NotFound
+from moderation.errors import Conflict
 from moderation.review import priority
 from moderation.review.models import Decision
 
@@ -123,15 +122,6 @@ def count_rows(session: Session) -> None:
     comment of the site than use the index of their names. SQLite needs no telling."""
     if session.get_bind().dialect.name == "postgresql":
         session.execute(text("ANALYZE comment, revision, decision, author, story"))
-
-
-def site_of(session: Session, name: str) -> Site:
-    """A site by its number or public id. Raises NotFound."""
-    number = parsing.whole_number(name) or 0
-    site = session.scalar(select(Site).where((Site.id == number) | (Site.public_id == name)))
-    if site is None:
-        raise NotFound(f"There is no site {name}; see: moderation sites list.", field="site")
-    return site
 
 
 def unfinished(session: Session, site_id: int, kind: str, fingerprint: str) -> ArchiveImport | None:

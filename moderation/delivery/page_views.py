@@ -102,7 +102,7 @@ def replay_dead() -> AnyResponse:
             endpoint = _endpoint(session, web.form_int("endpoint"))
             site_id, endpoint_id = endpoint.site_id, endpoint.id
         else:
-            site_id, endpoint_id = _site(session, web.form_int("site")).id, None
+            site_id, endpoint_id = sites.among(session, g.site_ids, web.form_int("site")).id, None
         count = outbox.replay_dead(session, [site_id], utcnow(), endpoint_id=endpoint_id)
         _note_replay(session, site_id, count)
     return _back("replayed", count=count)
@@ -117,7 +117,9 @@ def add() -> AnyResponse:
     site_id = web.form_int("site")
     try:
         with web.database().transaction() as session:
-            endpoints.add(session, _site(session, site_id), url, now=utcnow(), actor=moderators.actor(g.me))
+            endpoints.add(
+                session, sites.among(session, g.site_ids, site_id), url, now=utcnow(), actor=moderators.actor(g.me)
+            )
     except (InvalidInput, Conflict) as error:
         return _faulty(error, {"add": site_id}, url)
     return _back("added")
@@ -219,13 +221,6 @@ def _endpoint(session: Session, endpoint_id: int, *, lock: bool = False) -> Endp
     if endpoint.site_id not in g.site_ids:
         raise NotFound("There is no such endpoint.")
     return endpoint
-
-
-def _site(session: Session, site_id: int) -> Site:
-    site = session.get(Site, site_id) if site_id in g.site_ids else None
-    if site is None:
-        raise NotFound("There is no such site.")
-    return site
 
 
 def _note_replay(session: Session, site_id: int, count: int) -> None:

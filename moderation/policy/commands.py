@@ -5,11 +5,10 @@ from typing import Any
 
 import click
 
-from moderation.accounts import audit
-from moderation.accounts.models import Site
+from moderation.accounts import audit, sites
 from moderation.comments import authors
 from moderation.db import utcnow
-from moderation.errors import InvalidInput, NotFound
+from moderation.errors import InvalidInput
 from moderation.opening import opened
 from moderation.parsing import read_json
 from moderation.policy import store
@@ -34,7 +33,7 @@ def show(site: int) -> None:
     """Print the site's live policy as JSON (version 0 is the default)."""
     _, db = opened()
     with db.reading() as session:
-        _site(session, site)
+        sites.numbered(session, site)
         document, version = store.live_document(session, site)
         click.echo(f"# version {version}", err=True)
         click.echo(json.dumps(document, ensure_ascii=False, indent=2))
@@ -53,7 +52,7 @@ def publish(site: int, file: Any) -> None:
     if not isinstance(document, dict):
         raise InvalidInput("A policy is a JSON object.")
     with db.transaction() as session:
-        _site(session, site)
+        sites.numbered(session, site)
         blocked = document.get("blocked_authors")
         if isinstance(blocked, list):  # anything else is the document's fault, and publish names it
             document["blocked_authors"] = [_hashed(entry, settings.key(), site) for entry in blocked]
@@ -73,8 +72,3 @@ def _hashed(entry: Any, key: bytes, site_id: int) -> Any:
     if isinstance(entry, str) and entry.startswith("email:"):
         return f"email_hash:{authors.email_hash(key, site_id, entry.removeprefix('email:'))}"
     return entry
-
-
-def _site(session: Any, site_id: int) -> None:
-    if session.get(Site, site_id) is None:
-        raise NotFound(f"There is no site {site_id}.", field="site")

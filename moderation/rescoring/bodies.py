@@ -1,11 +1,12 @@
 """What the API and `--json` say of runs and of jobs that apply them: the same bodies. Ids are strings."""
 
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
+from moderation import web
 from moderation.rescoring import applying, runs
 from moderation.rescoring.applying import Item, Preview
 from moderation.rescoring.models import RescoreApply, RescoreRun
@@ -51,8 +52,8 @@ def run(one: RescoreRun) -> Body:
         "error": one.error,
         "yielded": one.yielded,
         "yielded_seconds": round(one.yielded_seconds, 3),
-        "created_at": _instant(one.created_at),
-        "finished_at": _instant(one.finished_at),
+        "created_at": web.instant(one.created_at),
+        "finished_at": web.instant(one.finished_at),
     }
 
 
@@ -122,8 +123,8 @@ def apply(job: RescoreApply, now: datetime) -> Body:
         "seconds": told.seconds,
         "who": job.started_by,
         "error": job.error,
-        "created_at": _instant(job.created_at),
-        "finished_at": _instant(job.finished_at),
+        "created_at": web.instant(job.created_at),
+        "finished_at": web.instant(job.finished_at),
     }
 
 
@@ -145,7 +146,3 @@ def apply_item(one: Item) -> Body:
         "outcome": one.outcome,
         "what": one.what,
     }
-
-
-def _instant(value: datetime | None) -> str | None:
-    return None if value is None else value.astimezone(UTC).isoformat().replace("+00:00", "Z")

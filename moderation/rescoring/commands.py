@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import click
 from sqlalchemy.orm import Session
 
-from moderation.archive import store as archive
+from moderation.accounts import sites
 from moderation.db import utcnow
 from moderation.opening import let_nudge_leave, opened
 from moderation.rescoring import bodies, report, runs, table_views, told_lines
@@ -58,7 +58,7 @@ def start(site_name: str, line: str, scorer: str, policy: str, device: str, dry_
     settings, db = opened(nudging=not dry_run)
     now = utcnow()
     with db.reading() as session:
-        site = archive.site_of(session, site_name)
+        site = sites.named(session, site_name, switched_off=True)
         zone = ZoneInfo(site.timezone)
         planned = runs.plan(session, settings, site, line, scorer, policy=policy, device=device, tz=zone, now=now)
     if dry_run:

@@ -9,9 +9,9 @@ import click
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from moderation.accounts.models import Site
+from moderation.accounts import sites
 from moderation.db import utcnow
-from moderation.errors import InvalidInput, NotFound
+from moderation.errors import InvalidInput
 from moderation.opening import opened
 from moderation.parsing import read_json
 from moderation.policy import changes, drafts, store
@@ -41,7 +41,7 @@ def draft(site: int, file: Any, name: str, number: int | None) -> None:
     document = _read(file) if file is not None else None
     _, db = opened()
     with db.transaction() as session:
-        _site(session, site)
+        sites.numbered(session, site)
         if number is not None:
             if document is None:
                 raise InvalidInput("Name the file with the draft's new document.", field="file")
@@ -62,7 +62,7 @@ def list_drafts(site: int) -> None:
     """List a site's open drafts."""
     _, db = opened()
     with db.reading() as session:
-        _site(session, site)
+        sites.numbered(session, site)
         for item in drafts.of_site(session, site):
             running = ", runs as a shadow" if item.shadow else ""
             click.echo(f"{item.id}  {item.name or 'unnamed'}, by {item.created_by}, {item.updated_at:%F %R}{running}")
@@ -99,7 +99,7 @@ def simulate(number: int, last: int, as_json: bool) -> None:
         chosen = _draft(session, number)
         live = store.live(session, chosen.site_id)
         made = simulator.simulate(
-            session, _site(session, chosen.site_id), live, parse(chosen.document), now=utcnow(), most=last
+            session, sites.numbered(session, chosen.site_id), live, parse(chosen.document), now=utcnow(), most=last
         )
     if as_json:
         click.echo(json.dumps(made.as_json(), ensure_ascii=False, indent=2))
@@ -137,7 +137,7 @@ def history(site: int) -> None:
     """List the versions of a site's policy, each with what it changed."""
     _, db = opened()
     with db.reading() as session:
-        _site(session, site)
+        sites.numbered(session, site)
         versions = drafts.history(session, site)
     for n, item in enumerate(versions):
         when = f"{item.created_at:%F %R}, by {item.created_by}" if item.created_at else "the default"
@@ -155,7 +155,7 @@ def diff(site: int, old: str, new: str) -> None:
     """What differs between two versions: each a number, `live` or `draft:7`."""
     _, db = opened()
     with db.reading() as session:
-        _site(session, site)
+        sites.numbered(session, site)
         found = changes.between(_document(session, site, old), _document(session, site, new))
     for change in found:
         click.echo(str(change))
@@ -170,7 +170,7 @@ def revert(site: int, version: int) -> None:
     """Publish an old version once more, as the next one."""
     _, db = opened()
     with db.transaction() as session:
-        _site(session, site)
+        sites.numbered(session, site)
         made = drafts.revert(session, site, version, by=BY, now=utcnow(), seen_live=None)
     click.echo(f"Version {made.version} is live, the same as version {version}.")
 
@@ -203,7 +203,7 @@ def advice(site: int, precision: float, last: int, as_json: bool) -> None:
     """Per signal the hold mark at which people reject the wanted share of what is held."""
     _, db = opened()
     with db.reading() as session:
-        found = advising.of_all(columns.load(session, _site(session, site), last, utcnow()), precision)
+        found = advising.of_all(columns.load(session, sites.numbered(session, site), last, utcnow()), precision)
     if as_json:
         click.echo(json.dumps([item.as_json() for item in found], indent=2))
         return
@@ -241,13 +241,6 @@ def _document(session: Session, site_id: int, which: str) -> Mapping[str, Any]:
     if not which.isdecimal():
         raise InvalidInput("Name a version by its number, live, or draft:NUMBER.", field="version")
     return drafts.version_of(session, site_id, int(which)).document
-
-
-def _site(session: Session, site_id: int) -> Site:
-    site = session.get(Site, site_id)
-    if site is None:
-        raise NotFound(f"There is no site {site_id}.", field="site")
-    return site
 
 
 def _draft(session: Session, number: int) -> PolicyDraft:

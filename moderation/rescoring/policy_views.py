@@ -14,10 +14,9 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from moderation import parsing, web
 from moderation.accounts import auth, moderators, sites
-from moderation.accounts.models import Site
 from moderation.comments import authors
 from moderation.db import utcnow
-from moderation.errors import Conflict, InvalidInput, MalformedInput, NotFound
+from moderation.errors import Conflict, InvalidInput, MalformedInput
 from moderation.policy import changes, drafts, store
 from moderation.policy.defaults import DEFAULT_DOCUMENT
 from moderation.policy.document import BURSTS, MODES, MOST, parse
@@ -53,7 +52,7 @@ def listing() -> Response:
 def site_page(site_id: int) -> Response:
     """A site's live policy, its history and its drafts."""
     with web.database().reading() as session:
-        site = _site(session, site_id)
+        site = sites.among(session, g.site_ids, site_id)
         versions = drafts.history(session, site_id)
         pairs = zip(versions, [*versions[1:], None], strict=True)
         return _page(
@@ -72,7 +71,7 @@ def difference(site_id: int) -> Response:
     """What differs between two versions."""
     old, new = web.query_int("old", 0, 0, 10**9), web.query_int("new", 0, 0, 10**9)
     with web.database().reading() as session:
-        site = _site(session, site_id)
+        site = sites.among(session, g.site_ids, site_id)
         one, other = drafts.version_of(session, site_id, old), drafts.version_of(session, site_id, new)
         found = changes.between(one.document, other.document)
         return _page(session, "policy/diff.html", site=site, old=old, new=new, changes=found)
@@ -85,7 +84,7 @@ def advice_page(site_id: int) -> Response:
     given = request.args.get("precision", str(advice.USUAL_PRECISION))
     wanted = next((share for share in PRECISIONS if str(share) == given), advice.USUAL_PRECISION)
     with web.database().reading() as session:
-        site = _site(session, site_id)
+        site = sites.among(session, g.site_ids, site_id)
         found = advice.of_all(columns.load(session, site, columns.MOST, utcnow()), wanted)
         drawn = [
             (
@@ -106,7 +105,7 @@ def advice_page(site_id: int) -> Response:
 def begin(site_id: int) -> AnyResponse:
     """Begin a draft from the live policy."""
     with web.database().transaction() as session:
-        _site(session, site_id)
+        sites.among(session, g.site_ids, site_id)
         made = drafts.create(
             session, site_id, by=moderators.actor(g.me), now=utcnow(), name=request.form.get("name", "")
         )
@@ -119,7 +118,7 @@ def revert_page(site_id: int) -> Response:
     """Ask once more before an old version is published again."""
     version = web.query_int("version", 0, 0, 10**9)
     with web.database().reading() as session:
-        site = _site(session, site_id)
+        site = sites.among(session, g.site_ids, site_id)
         live, latest = store.live_document(session, site_id)
         found = changes.between(live, drafts.version_of(session, site_id, version).document)
         return _page(session, "policy/revert.html", site=site, version=version, live_version=latest, changes=found)
@@ -131,7 +130,7 @@ def revert_page(site_id: int) -> Response:
 def revert(site_id: int) -> AnyResponse:
     """Publish an old version once more."""
     with web.database().transaction() as session:
-        _site(session, site_id)
+        sites.among(session, g.site_ids, site_id)
         number, seen = _number("version"), _number("seen_live")
         drafts.revert(session, site_id, number, by=moderators.actor(g.me), now=utcnow(), seen_live=seen)
     return redirect(f"/policies/{site_id}", 303)
@@ -171,7 +170,7 @@ def publish_page(draft_id: int) -> Response:
     """Ask once more before a draft goes live: what changes, and what that would have done."""
     with web.database().reading() as session:
         draft = drafts.get(session, g.site_ids, draft_id)
-        site = _site(session, draft.site_id)
+        site = sites.among(session, g.site_ids, draft.site_id)
         live, version = store.live_document(session, draft.site_id)
         made = simulator.simulate(session, site, parse(live, version), parse(draft.document), now=utcnow(), samples=0)
         found = changes.between(live, draft.document)
@@ -223,7 +222,7 @@ def _draft_page(
     wrong: InvalidInput | Conflict | None = None,
     given: Mapping[str, Any] | None = None,
 ) -> Response:
-    site = _site(session, draft.site_id)
+    site = sites.among(session, g.site_ids, draft.site_id)
     live, version = store.live_document(session, draft.site_id)
     asked = web.query_int("last", simulator.USUAL, 1, columns.MOST)
     seen = columns.load(session, site, asked, utcnow())
@@ -267,13 +266,6 @@ def _page(session: Session, template: str, status: int = 200, **values: Any) -> 
         **values,
     )
     return Response(html, status=status, mimetype="text/html")
-
-
-def _site(session: Session, site_id: int) -> Site:
-    site = session.get(Site, site_id) if site_id in g.site_ids else None
-    if site is None:
-        raise NotFound("There is no such site.")
-    return site
 
 
 def _mine(session: Session, draft_id: int) -> PolicyDraft:
