@@ -254,8 +254,3 @@ def test_a_rehearsal_says_what_would_happen_and_writes_nothing(db: Database, sit
     progress = Importer(db, site, KEY, batch=2).rehearse(reader, ProblemFile(None), nobody)
     assert progress.counts == Counter(records=5, known=2, approved=1, spam=1, problems=1)
     assert [amount(db, model) for model in (Comment, ArchiveImport, AuditEntry)] == before
-
-
-def test_a_site_is_found_by_number_and_by_public_id(db: Database, site: Site) -> None:
-    with db.reading() as session:
-        assert store.site_of(session, str(site.id)).id == store.site_of(session, site.public_id).id == site.id

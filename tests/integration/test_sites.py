@@ -618,3 +618,18 @@ def test_the_commands_do_the_same(db: Database, settings: Settings, monkeypatch:
         sites_command("key-revoke", "1", "2")
     with pytest.raises(NotFound):
         sites_command("show", "99")
+
+
+def test_a_site_is_found_by_number_and_by_public_id_and_switched_off_only_where_asked_for(db: Database) -> None:
+    made = add_site(db)
+    with db.transaction() as session:
+        site = session.get_one(Site, made.site.id)
+        assert sites.named(session, str(site.id)) is sites.named(session, site.public_id) is site
+        with pytest.raises(NotFound, match="There is no site 9999"):
+            sites.named(session, "9999")
+        site.disabled_at = utcnow()
+        session.flush()
+        for name in (str(site.id), site.public_id):
+            with pytest.raises(NotFound):
+                sites.named(session, name)
+            assert sites.named(session, name, switched_off=True) is site
