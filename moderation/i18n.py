@@ -210,6 +210,8 @@ def init_app(app: Flask) -> None:
     babel.domain_instance = domain
     app.jinja_env.filters.update(
         figure=figure,
+        mark=mark,
+        decimal=decimal,
         clock=clock,
         day=day,
         moment=moment,
@@ -323,6 +325,16 @@ def _figure(locale: str, value: float | int) -> str:
         return str(numbers.format_decimal(int(value), locale=locale))
     cut = Decimal(str(value)).quantize(Decimal("0.01"), rounding=ROUND_DOWN)
     return str(numbers.format_decimal(cut, format="0.00", locale=locale))
+
+
+def mark(value: float | None) -> str:
+    """A mark on a scale of 0..1, or a score held against one, with all its decimals, two at least; `–` for None."""
+    return "–" if value is None else str(numbers.format_decimal(value, format="0.00####", locale=language()))
+
+
+def decimal(value: float, places: int = 1) -> str:
+    """A number with so many decimals, rounded and grouped."""
+    return str(numbers.format_decimal(value, format="#,##0." + "0" * places, locale=language()))
 
 
 def _local(at: datetime) -> datetime:

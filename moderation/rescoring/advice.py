@@ -1,8 +1,10 @@
 """Threshold advice: from people's decisions, the mark at which a wanted share of what it holds is rejected by people.
 
-Precision at a mark is the share of rejections among the decided comments whose score is at or above it; recall is the
-share of all rejections that lie there. Only comments that a person approved or rejected are counted, so below the live
-hold mark, where people see few comments, the figures say little: `read` tells how many were read. Pure.
+Precision at a mark is the share of rejections among the comments whose score is at or above it; recall is the share of
+all rejections that lie there. What a person approved or rejected is counted. Below the live hold mark people see only
+what was held for another reason, and of that they reject much: alone it would end in the advice to hold everything. So
+what passed unread counts as approved, as far as its share exceeds that where people read most (an archive that came
+with an import was read by none of them, and is spread over all marks). What waits counts for nothing. Pure.
 
 The interval of a precision is Wilson's (scoring/metrics.py).
 The interval of the mark is a percentile bootstrap: B. Efron, "Bootstrap methods", Annals of Statistics 7 (1979).
@@ -15,9 +17,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from moderation.policy.document import HOLD
 from moderation.rescoring.columns import Columns
 from moderation.rescoring.verdicts import REJECT_CODE
-from moderation.rescoring.window import UNDECIDED
+from moderation.rescoring.window import ACTIONS, UNDECIDED
 from moderation.scoring.metrics import LEVEL, wilson
 from moderation.signals import SIGNALS
 
@@ -45,12 +48,14 @@ FEW, REACHED, NEVER = "few", "reached", "never"
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A mark: the decided comments at or above it, how many of them people rejected, and what follows. `low` and
-    `high` bound the precision with CONFIDENCE. Precision is None where no comment is decided."""
+    """A mark: the decided comments at or above it, how many of them people rejected, how many more are `unread` and
+    count as approved, and what follows. `low` and `high` bound the precision with CONFIDENCE. Precision is None where
+    no comment is decided."""
 
     mark: float
     decided: int
     rejected: int
+    unread: int
     precision: float | None
     recall: float | None
     low: float
@@ -116,12 +121,14 @@ def advise(columns: Columns, scorer: str, signal: str, wanted: float) -> Advice:
     if n < LEAST or min(bad, n - bad) < LEAST_OF_EACH:
         return Advice(scorer, signal, wanted, FEW, n, bad)
     both = np.array([_per_step(values[rejected]), _per_step(values[decided & ~rejected])])
-    above = both[:, ::-1].cumsum(axis=1)[:, ::-1]
-    curve = [_point(above, step, bad) for step in range(0, GRID + 1, GRID // STEPS)]
-    step = int(_lowest(above[None], wanted)[0])
+    above = _from_above(both)
+    passed = measured & (columns.human == UNDECIDED) & (columns.stands != ACTIONS.index(HOLD))
+    unread = _unread(above.sum(axis=0), _from_above(_per_step(values[passed])))
+    curve = [_point(above, unread, step, bad) for step in range(0, GRID + 1, GRID // STEPS)]
+    step = int(_lowest(above[None], unread, wanted)[0])
     if step < 0:
         return Advice(scorer, signal, wanted, NEVER, n, bad, curve=curve)
-    low, high = _interval(both, wanted)
+    low, high = _interval(both, unread, wanted)
     every = int((values[measured] >= step / GRID).sum())
     return Advice(
         scorer,
@@ -130,7 +137,7 @@ def advise(columns: Columns, scorer: str, signal: str, wanted: float) -> Advice:
         REACHED,
         n,
         bad,
-        point=_point(above, step, bad),
+        point=_point(above, unread, step, bad),
         low=low,
         high=high,
         read=int(above[:, step].sum()) / every,
@@ -144,14 +151,28 @@ def _per_step(values: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.bincount(np.searchsorted(grid, values, side="right") - 1, minlength=GRID + 1)
 
 
-def _lowest(above: NDArray[np.int64], wanted: float) -> NDArray[np.int64]:
+def _from_above(counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Along the last axis, how many there are at each step and above."""
+    return counts[..., ::-1].cumsum(axis=-1)[..., ::-1]
+
+
+def _unread(decided: NDArray[np.int64], passed: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Per step how many comments at or above it count as approved because they passed unread: with `passed` unread and
+    `decided` read, those that are missing to the greatest share that people read anywhere."""
+    read = decided / np.maximum(decided + passed, 1)
+    most = read.max(where=decided >= LEAST_ABOVE, initial=0.0)
+    shortfall: NDArray[np.int64] = np.rint((decided + passed) * most).astype(np.int64) - decided
+    return shortfall.clip(0)
+
+
+def _lowest(above: NDArray[np.int64], unread: NDArray[np.int64], wanted: float) -> NDArray[np.int64]:
     """Per sample (sample × rejected, approved × step) the lowest step that reaches `wanted`; -1 where none does."""
     decided = above.sum(axis=1)
-    reaches = (above[:, 0] >= wanted * decided) & (decided >= LEAST_ABOVE)
+    reaches = (above[:, 0] >= wanted * (decided + unread)) & (decided >= LEAST_ABOVE)
     return np.where(reaches.any(axis=1), reaches.argmax(axis=1), -1)
 
 
-def _interval(both: NDArray[np.int64], wanted: float) -> tuple[float | None, float | None]:
+def _interval(both: NDArray[np.int64], unread: NDArray[np.int64], wanted: float) -> tuple[float | None, float | None]:
     """Bounds of the mark, from decisions drawn anew with replacement."""
     counts = both.ravel()
     places = np.flatnonzero(counts)
@@ -160,7 +181,7 @@ def _interval(both: NDArray[np.int64], wanted: float) -> tuple[float | None, flo
     samples = np.zeros((RESAMPLES, counts.size), np.int64)
     samples[:, places] = drawn
     shaped = samples.reshape(RESAMPLES, 2, GRID + 1)
-    steps = _lowest(shaped[:, :, ::-1].cumsum(axis=2)[:, :, ::-1], wanted)
+    steps = _lowest(_from_above(shaped), unread, wanted)
     reached = steps[steps >= 0]
     if len(reached) * 2 < RESAMPLES:
         return None, None
@@ -169,15 +190,17 @@ def _interval(both: NDArray[np.int64], wanted: float) -> tuple[float | None, flo
     return float(low) / GRID, float(high) / GRID
 
 
-def _point(above: NDArray[np.int64], step: int, bad: int) -> Point:
+def _point(above: NDArray[np.int64], unread: NDArray[np.int64], step: int, bad: int) -> Point:
     rejected, approved = (int(number) for number in above[:, step])
     decided = rejected + approved
-    low, high = wilson(rejected, decided)
+    passed = int(unread[step])
+    low, high = wilson(rejected, decided + passed)
     return Point(
         step / GRID,
         decided,
         rejected,
-        rejected / decided if decided else None,
+        passed,
+        rejected / (decided + passed) if decided else None,
         rejected / bad if bad else None,
         low,
         high,
@@ -189,6 +212,7 @@ def _told(point: Point) -> dict[str, Any]:
         "mark": point.mark,
         "decided": point.decided,
         "rejected": point.rejected,
+        "unread": point.unread,
         "precision": None if point.precision is None else round(point.precision, 4),
         "recall": None if point.recall is None else round(point.recall, 4),
         "precision_low": round(point.low, 4),

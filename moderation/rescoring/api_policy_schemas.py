@@ -302,11 +302,12 @@ class SimulationSchema(Schema):
 
 
 class AdvicePointSchema(Schema):
-    """A mark, the decided comments at or above it, and what follows."""
+    """A mark, the decided comments at or above it, those that passed unread and count as approved, and what follows."""
 
     mark = fields.Float(required=True)
     decided = fields.Integer(required=True)
     rejected = fields.Integer(required=True)
+    unread = fields.Integer(required=True)
     precision = fields.Float(allow_none=True, required=True)
     recall = fields.Float(allow_none=True, required=True)
     precision_low = fields.Float(required=True)

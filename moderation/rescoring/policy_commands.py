@@ -215,7 +215,8 @@ def advice(site: int, precision: float, last: int, as_json: bool) -> None:
 
 def _advised(item: advising.Advice) -> str:
     if item.state == advising.FEW:
-        return f"{item.decisions:,} decisions, too few for advice."
+        takes = f"it takes {advising.LEAST}, {advising.LEAST_OF_EACH} approvals and rejections at least"
+        return f"{item.decisions:,} decisions, too few for advice ({takes})."
     if item.point is None:
         return f"no mark reaches {item.wanted:.2f} (from {item.decisions:,} decisions)."
     bounds = "" if item.low is None else f" ({item.low:.3f} to {item.high:.3f} with 95 % confidence)"

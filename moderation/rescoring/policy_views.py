@@ -96,7 +96,16 @@ def advice_page(site_id: int) -> Response:
             else (item, None, None)
             for item in found
         ]
-        return _page(session, "policy/advice.html", site=site, wanted=wanted, precisions=PRECISIONS, advice=drawn)
+        return _page(
+            session,
+            "policy/advice.html",
+            site=site,
+            wanted=wanted,
+            precisions=PRECISIONS,
+            advice=drawn,
+            least=advice.LEAST,
+            least_of_each=advice.LEAST_OF_EACH,
+        )
 
 
 @policy_pages.post("/<int:site_id>/drafts")

@@ -97,6 +97,18 @@ def test_figures_are_written_as_the_language_writes_them_and_cut_not_rounded(
         assert i18n.figure(value) == english
 
 
+def test_a_mark_is_shown_with_all_its_decimals(bare: Flask) -> None:
+    with speak(bare, "/?lang=id"):
+        assert [i18n.mark(value) for value in (0.008, 0.429, 0.9, 0.0, None)] == ["0,008", "0,429", "0,90", "0,00", "–"]
+
+
+def test_a_rate_is_rounded_to_one_decimal_and_grouped(bare: Flask) -> None:
+    with speak(bare, "/?lang=id"):
+        assert [i18n.decimal(value) for value in (1.44, 1.46, 12345.0)] == ["1,4", "1,5", "12.345,0"]
+    with speak(bare, "/?lang=en"):
+        assert i18n.decimal(12345.0) == "12,345.0"
+
+
 def test_times_are_shown_in_the_sites_zone(bare: Flask) -> None:
     with speak(bare, "/?lang=id"):
         assert (i18n.clock(NOON), i18n.clock(NOON, True), i18n.day(NOON)) == ("14.31", "14.31.05", "22 November 2026")
