@@ -116,6 +116,7 @@ def claim(comment_id: str) -> Response:
     with late_is_told(wanted), web.database().transaction() as session:
         me = me_in(session)
         comment = comment_in(session, wanted, lock=True)
+        escalations.guard(comment, me)
         until = claims.claim(session, comment, me, utcnow(), take_over=given["take_over"]).until
     return web.answer({"id": str(wanted), "until": until})
 

@@ -16,7 +16,7 @@ from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
 from moderation.db import utcnow
 from moderation.errors import Conflict, InvalidInput, NotFound
-from moderation.review import campaigns, cards, claims, decisions, groups, histories, undoing
+from moderation.review import campaigns, cards, claims, decisions, escalations, groups, histories, undoing
 from moderation.review.cards import Card
 from moderation.review.decisions import Decider
 from moderation.review.models import Decision
@@ -118,6 +118,8 @@ def claim(comment_id: int) -> AnyResponse:
     try:
         with web.database().transaction() as session:
             me, comment = _mine(session, comment_id)
+            # A page says a moment late that it is read: then it may be with the seniors already, and must be free.
+            escalations.guard(comment, me)
             take_over = request.form.get("take_over") == "1"
             until = claims.claim(session, comment, me, utcnow(), take_over=take_over).until
     except Conflict as conflict:

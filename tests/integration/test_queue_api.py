@@ -381,6 +381,7 @@ def test_only_seniors_decide_what_was_escalated(db: Database, site: Site, tool: 
     rani.post(f"/queue/{comment.id}/escalation", {"question": "Ini fitnah?"}, 201)
     version = comment_of(db).version
     rani.decide(str(comment.id), version, code=403)
+    rani.post(f"/queue/{comment.id}/claim", {}, 403)
     rani.post(f"/queue/{comment.id}/answer", {"answer": "Ya."}, 403)
     again = sari.post(f"/queue/{comment.id}/escalation", {"question": "Lagi?"}, 409)["error"]["details"]
     assert (again["who"], again["what"]) == ("Rani", "escalated")
