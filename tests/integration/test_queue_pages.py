@@ -80,7 +80,8 @@ def test_a_page_that_claims_late_does_not_keep_from_seniors_what_was_handed_to_t
     assert sari.post("/queue/1/claim").status_code == 200
     assert sari.post("/queue/1/escalate", question="Ini ancaman?").status_code == 200
     assert sari.post("/queue/1/claim").status_code == 403
-    assert rani.post("/queue/1/decision", seen_version=str(comment_of(db, "c1").version), reject="SPAM").status_code == 200
+    version = str(comment_of(db, "c1").version)
+    assert rani.post("/queue/1/decision", seen_version=version, reject="SPAM").status_code == 200
 
 
 def test_who_comes_after_a_decision_hears_of_it_though_a_colleague_reads(rani: Browser, sari: Browser) -> None:
