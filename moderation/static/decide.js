@@ -201,7 +201,10 @@ async function ask(form) {
   }
   if (card) {
     const fresh = await renew(card).catch(() => card);
-    fresh.focus({ preventScroll: true });
+    // What I handed over is not mine to decide any more: on to what is.
+    const next = form.dataset.ask === "escalated" && !$("[data-decide]", fresh) && (neighbour(fresh, 1) ?? neighbour(fresh, -1));
+    if (next && fresh === current()) moveTo(next);
+    else fresh.focus({ preventScroll: true });
   }
   say(word(form.dataset.ask));
 }

@@ -124,6 +124,11 @@ function closed(target) {
 
 function pressed(event) {
   if (event.defaultPrevented || event.repeat || event.isComposing) return;
+  if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches("form textarea")) {
+    event.preventDefault();
+    if (!event.target.form.inert) event.target.form.requestSubmit();
+    return;
+  }
   if (event.ctrlKey || event.metaKey || event.altKey) return;
   if (event.key === "Escape" && !$("[popover]:popover-open")) {
     if (closed(event.target)) event.preventDefault();

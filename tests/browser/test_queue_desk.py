@@ -284,6 +284,24 @@ def test_a_question_goes_to_a_senior_who_decides(desk: Desk) -> None:
     assert desk.status(one) == "REJECTED"
 
 
+def test_who_hands_a_comment_over_by_keys_goes_on_with_the_next(desk: Desk) -> None:
+    one, two = desk.held(["ancaman", "lain"])
+    page = desk.window("sari")
+    press(page, "e")
+    page.keyboard.type("Apakah ini ancaman?")
+    press(page, "Control+Enter")
+    expect(page.locator("#say")).to_contain_text("Handed over to a senior.")
+    expect(page.locator(f"#c-{one}")).to_contain_text("Apakah ini ancaman?")
+    expect(page.locator(f"#c-{two}")).to_be_focused()
+    press(page, "n")
+    page.keyboard.type("Baris satu")
+    press(page, "Enter")
+    page.keyboard.type("baris dua")
+    press(page, "Control+Enter")
+    expect(page.locator(f"#c-{two} .colleagues")).to_contain_text("baris dua")
+    expect(page.locator(f"#c-{two}")).to_be_focused()
+
+
 def test_a_note_stays_on_the_card_for_colleagues(desk: Desk) -> None:
     (one,) = desk.held(["satu"])
     page = desk.window("sari")
