@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
 from moderation.db import utcnow
+from tests.integration.helpers import BAD
 
 from .desk import Desk
 
@@ -111,3 +112,24 @@ def test_the_page_says_that_the_oldest_held_comment_is_late(desk: Desk) -> None:
     expect(page.locator("#late")).to_be_visible()
     page.locator("#late a").click()
     expect(page.locator(".card").first).to_have_attribute("id", f"c-{one}")
+
+
+def test_a_text_of_blank_lines_takes_no_more_room_in_a_list_than_others(desk: Desk) -> None:
+    desk.take(f"{BAD} satu" + "\n" * 90 + "dua")
+    desk.judge()
+    page = desk.window(path="/queue/bulk?q=status:held")
+    box = page.locator(".alike .words").bounding_box()
+    assert box is not None
+    assert box["height"] < 500
+
+
+def test_the_marks_of_a_draft_are_readable_on_the_narrowest_screen(desk: Desk) -> None:
+    desk.held()
+    page = desk.window("rani", f"/policies/{desk.site.id}", width=320, height=700)
+    page.get_by_role("button", name="Begin a draft").first.click()
+    names = page.locator(".limit > b")
+    expect(names.first).to_be_visible()
+    for name in names.all():
+        box = name.bounding_box()
+        assert box is not None
+        assert box["height"] < 60, "one line, or two"
