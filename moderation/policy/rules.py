@@ -100,7 +100,7 @@ class Reason:
             "action": self.action,
             "weight": round(self.weight, 4),
             "signal": self.signal,
-            "value": None if self.value is None else round(self.value, 4),
+            "value": None if self.value is None else round(self.value, 5),  # as scores are kept: 0.99999 is not 1
             "detail": self.detail,
             "spans": [list(span) for span in self.spans],
         }

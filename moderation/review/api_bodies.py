@@ -98,6 +98,7 @@ def card(made: Card, me: Moderator) -> Body:
             "who": decided.who,
             "at": decided.at,
             "by_machine": decided.by_machine,
+            "by": decided.by,
         }
         if decided
         else None,

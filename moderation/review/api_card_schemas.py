@@ -150,13 +150,14 @@ class NoteSchema(Schema):
 
 
 class StandsSchema(Schema):
-    """The decision that stands. `who` is empty where the machine made it."""
+    """The decision that stands. `by`: who made it; `who` is a moderator's name, and empty elsewhere."""
 
     action = fields.String(required=True)
     reason = fields.String(allow_none=True, required=True)
     who = fields.String(required=True)
     at = fields.DateTime(required=True)
     by_machine = fields.Boolean(required=True)
+    by = fields.String(required=True, validate=validate.OneOf(("moderator", "staff", "import", "policy")))
 
 
 class ParentSchema(Schema):

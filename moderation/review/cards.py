@@ -29,6 +29,7 @@ from moderation.review import (
     priority,
 )
 from moderation.review.claims import Held
+from moderation.review.decided import made_by
 from moderation.review.escalations import Asked
 from moderation.review.groups import Alike
 from moderation.review.marks import Part, mark
@@ -95,7 +96,8 @@ class SignalBar:
 
 @dataclass(frozen=True, slots=True)
 class Decided:
-    """The decision that stands; `moderator_id` is None where the machine made it."""
+    """The decision that stands; `by` is `moderator`, `staff`, `import` or `policy`. `moderator_id` and `who` are those
+    of a moderator, and `by_machine` says that there is none."""
 
     action: str
     reason: str | None
@@ -103,6 +105,7 @@ class Decided:
     at: datetime
     by_machine: bool
     moderator_id: int | None = None
+    by: str = "policy"
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,7 +351,13 @@ def _decided(session: Session, ids: Sequence[int]) -> dict[int, Decided]:
     ).all()
     return {
         row.comment_id: Decided(
-            row.action, row.reason, name or "", row.created_at, row.moderator_id is None, row.moderator_id
+            row.action,
+            row.reason,
+            name or "",
+            row.created_at,
+            row.moderator_id is None,
+            row.moderator_id,
+            made_by(row),
         )
         for row, name in rows
         if not (row.action == "hold" and row.moderator_id is None)

@@ -210,6 +210,13 @@ def test_a_decided_card_names_who_and_cannot_be_decided_the_same_way(render: Ren
     assert "disabled" not in machine.one("button", value="approve").attrs
 
 
+def test_what_an_archive_brought_along_is_not_said_to_be_the_policys_decision(render: Render) -> None:
+    archived = show(render, status="REJECTED", decided=Decided("reject", "SPAM", "", NOW, True, by="import"))
+    assert "✕ Ditolak · Spam dari arsip," in archived.text
+    staff = show(render, status="APPROVED", decided=Decided("approve", None, "", NOW, True, by="staff"))
+    assert "✓ Disetujui oleh situs," in staff.text
+
+
 def test_a_withdrawn_comment_offers_no_decision(render: Render) -> None:
     page = show(render, status="WITHDRAWN")
     assert page.all("form", class_="decide") == page.all("form", class_="take") == []
