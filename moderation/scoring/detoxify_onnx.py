@@ -25,6 +25,10 @@ from moderation.scoring.scorer import ScorerError
 GRAPH, TOKENIZER, FACTS = "model.onnx", "tokenizer.json", "network.json"
 WEIGHTS = f"{GRAPH}.weights"
 
+FORMAT = 2
+"""Number of the form in which networks are written. One of another form is refused: it would judge a little differently
+(bytes are rounded otherwise) and more slowly. Version 1 files do not say theirs."""
+
 TOKEN_BUDGET = 256
 """Padded tokens in one pass: from 64 on, matrices are multiplied at full speed, and few of them stay in the cache."""
 
@@ -47,6 +51,7 @@ class NetworkFacts:
     suffix: tuple[int, ...]
     padding: int
     precision: str
+    format: int = FORMAT
 
     def save(self, folder: Path) -> None:
         """Write them into the folder of the files."""
@@ -76,8 +81,12 @@ class OnnxNetwork:
             raise ScorerError(f"onnxruntime is missing (pip install 'comment-moderation[onnx]'): {error}") from None
         try:
             self._facts = _facts(folder)
+            if self._facts.format != FORMAT:
+                raise ScorerError("The network was converted by another version; install the weights again.")
             self._tokenizer = tokenizers.Tokenizer.from_file(str(folder / TOKENIZER))
             self._session = self._open(folder)
+        except ScorerError:
+            raise
         except Exception as error:  # both libraries raise classes of their own without a common parent
             line = (str(error).splitlines() or [type(error).__name__])[0][:300]
             raise ScorerError(f"The converted network cannot be loaded; install the weights again: {line}") from None
@@ -145,4 +154,5 @@ def _facts(folder: Path) -> NetworkFacts:
         suffix=tuple(map(int, content["suffix"])),
         padding=int(content["padding"]),
         precision=str(content["precision"]),
+        format=int(content.get("format", 1)),
     )

@@ -14,7 +14,7 @@ from moderation.scoring.preparing import Prepare, Prepared
 from moderation.scoring.scorer import Span, TextScore
 
 NAME = "detoxify"
-CODE_VERSION = 2
+CODE_VERSION = 3
 """Changes whenever our code gives the same text another score; part of the scorer's version."""
 
 

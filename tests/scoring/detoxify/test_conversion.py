@@ -1,5 +1,7 @@
 """The converted network judges as the package does, without torch; 8 bits only where they change next to nothing."""
 
+import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from moderation.scoring import conversion, converter, weights
+from moderation.scoring import conversion, converter, detoxify_onnx, weights
 from moderation.scoring.conversion import Compared, Converted, Wanted
 from moderation.scoring.detoxify_onnx import OnnxNetwork
 from moderation.scoring.detoxify_torch import TorchNetwork
@@ -106,6 +108,19 @@ def test_a_file_that_changed_is_noticed_before_it_judges(done: tuple[Path, Conve
     (folder / "model.onnx.weights").write_bytes(changed)
     with pytest.raises(weights.WeightsError, match="damaged"):
         weights.load(item, weights.ONNX)
+
+
+@pytest.mark.parametrize("told", [{}, {"format": 1}, {"format": detoxify_onnx.FORMAT + 1}])
+def test_a_network_that_another_version_converted_is_refused_with_the_way_out(
+    done: tuple[Path, Converted], tmp_path: Path, told: dict[str, int]
+) -> None:
+    folder = tmp_path / "network"
+    shutil.copytree(done[0], folder)
+    facts = json.loads((folder / detoxify_onnx.FACTS).read_bytes())
+    del facts["format"]
+    (folder / detoxify_onnx.FACTS).write_text(json.dumps(facts | told), "utf-8")
+    with pytest.raises(ScorerError, match="another version; install the weights again"):
+        OnnxNetwork(folder)
 
 
 def compared(precision: str, *, changed: float = 0.0, lost: float | None = None, largest: float = 0.0) -> Compared:

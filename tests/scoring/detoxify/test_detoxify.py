@@ -50,7 +50,7 @@ def test_scores_carry_the_house_names_of_the_signals(scorer: DetoxifyScorer) -> 
     (result,) = scorer.score(["you are stupid"])
     assert set(result.signals) == {"toxicity", "severe_toxicity", "obscene", "threat", "insult", "identity_attack"}
     assert all(0.0 <= value <= 1.0 for value in result.signals.values())
-    assert (scorer.name, scorer.version) == ("detoxify", "abc.torch.2")
+    assert (scorer.name, scorer.version) == ("detoxify", "abc.torch.3")
     assert scorer.languages == {"en"}
 
 
