@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ TOKEN_BUDGET = 256
 """Padded tokens in one pass: from 64 on, matrices are multiplied at full speed, and few of them stay in the cache."""
 
 _LEAST_BUDGET = 64
+"""Of the last passes, which are smaller so that all threads end at about the same time."""
 
 _Window = tuple[int, ...]
 """Token numbers of a piece of a text, without the model's own marks."""
@@ -119,14 +121,25 @@ class OnnxNetwork:
         """Signals of each text: per signal the highest of its windows. Raises ScorerError."""
         if not texts:
             return []
-        encoded = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        pieces = [self._windows(encoding.ids) for encoding in encoded]
-        tokens = sum(self._size(piece) for windows in pieces for piece in windows)
-        # Every core gets something to do, as long as its matrices stay large enough.
-        budget = min(TOKEN_BUDGET, max(_LEAST_BUDGET, -(-tokens // self._threads)))
         spread = self._pool.map if self._threads > 1 else map
-        scores = batching.judged(pieces, self._size, self._run, budget=budget, spread=spread)
+        part = max(-(-len(texts) // self._threads), 1)
+        parts = [texts[start : start + part] for start in range(0, len(texts), part)]
+        pieces = list(chain.from_iterable(spread(self._tokenised, parts)))
+        scores = batching.judged(
+            pieces,
+            self._size,
+            self._run,
+            budget=TOKEN_BUDGET,
+            spread=spread,
+            least=_LEAST_BUDGET,
+            threads=self._threads,
+        )
         return networks.signals_of_all(self._facts.labels, scores)
+
+    def _tokenised(self, texts: Sequence[str]) -> list[list[_Window]]:
+        # Without places in the text, which nobody reads. Other threads run meanwhile.
+        encoded = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [self._windows(encoding.ids) for encoding in encoded]
 
     def _windows(self, ids: list[int]) -> list[_Window]:
         room = max(self._facts.limit - SPARE, 1)
