@@ -7,7 +7,6 @@ from functools import cache
 from typing import Any, cast
 
 from flask import Flask, Response, g, render_template, request
-from flask_babel import gettext
 from sqlalchemy.orm import configure_mappers
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 from werkzeug.local import LocalProxy
@@ -198,7 +197,9 @@ def _refused(error: ModerationError) -> Response:
 def _http_error(error: HTTPException) -> Response:
     if isinstance(error, RequestEntityTooLarge):
         limit = request.max_content_length or web.settings().max_body_bytes
-        return _refused(TooLarge(f"The body is larger than {limit} bytes.", details={"max_bytes": limit}))
+        return _refused(
+            TooLarge("The body is larger than %(most)s bytes.", details={"max_bytes": limit}, values={"most": limit})
+        )
     if error.code == 404:
         return _refused(NotFound("There is nothing under this address."))
     refused = ModerationError(error.description or error.name)
@@ -223,5 +224,5 @@ def _is_page() -> bool:
 
 def _error_page(error: ModerationError) -> Response:
     page: Callable[..., str] = render_template
-    html = page("error.html", status=error.status, message=gettext(error.message))
+    html = page("error.html", status=error.status, message=i18n.said(error))
     return Response(html, status=error.status, mimetype="text/html")

@@ -8,14 +8,24 @@ class ModerationError(Exception):
 
     `code` is stable and for programs; the message is one sentence for people; `field` names what was wrong in the
     input (dotted, `author.email`), where it was the input; `status` is the HTTP status that the web door answers with.
+    A sentence that says more than words has places, `%(most)s`, for `values`: so a page can say it in its own language
+    (`i18n.said`), while the message is the English one.
     """
 
     code = "error"
     status = 400
 
-    def __init__(self, message: str, *, field: str | None = None, details: Mapping[str, object] | None = None) -> None:
-        super().__init__(message)
-        self.message = message
+    def __init__(
+        self,
+        sentence: str,
+        *,
+        field: str | None = None,
+        details: Mapping[str, object] | None = None,
+        values: Mapping[str, str | int] | None = None,
+    ) -> None:
+        self.sentence, self.values = sentence, dict(values or {})
+        self.message = sentence % self.values if self.values else sentence
+        super().__init__(self.message)
         self.field = field
         self.details = dict(details or {})
 

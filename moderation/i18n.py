@@ -7,7 +7,7 @@ has to be compiled. A door: it knows Flask, and no room of the house imports it.
 import io
 import re
 import unicodedata
-from collections.abc import Callable, Mapping, MutableMapping
+from collections.abc import Callable, MutableMapping
 from datetime import UTC, datetime
 from decimal import ROUND_DOWN, Decimal
 from functools import lru_cache
@@ -28,87 +28,14 @@ from jinja2 import Template, nodes, pass_environment
 from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
+from moderation.errors import ModerationError
+from moderation.wordings import DELIVERY_CLAUSES, REASON_NAMES, SIGNAL_NAMES
+
 LANGUAGES = ("id", "en")
 DEFAULT_LANGUAGE = "id"
 DEFAULT_TIMEZONE = "Asia/Jakarta"
 COOKIE = "lang"
 COOKIE_SECONDS = 365 * 24 * 3600
-
-
-def _(text: str) -> str:
-    """Marks a sentence for the catalogue; it is translated where it is shown."""
-    return text
-
-
-SIGNAL_NAMES: Mapping[str, str] = {
-    "toxicity": _("toxicity"),
-    "severe_toxicity": _("severe toxicity"),
-    "obscene": _("obscene"),
-    "threat": _("threat"),
-    "insult": _("insult"),
-    "identity_attack": _("identity attack"),
-    "sexual_explicit": _("sexual"),
-    "spam": _("spam"),
-}
-"""Signal → msgid of its name (lower case, a noun)."""
-
-REASON_NAMES: Mapping[str, str] = {
-    "OFFENSIVE": _("Offensive"),
-    "ABUSIVE": _("Abusive"),
-    "SPAM": _("Spam"),
-    "HATE_SPEECH": _("Hate speech"),
-    "HARASSMENT_BULLYING": _("Harassment or bullying"),
-    "ILLEGAL_CONTENT": _("Illegal content"),
-    "OFF_TOPIC": _("Off topic"),
-    "OTHER": _("Other"),
-    "signal_over_hold": _("above the hold mark"),
-    "signal_over_reject": _("above the reject mark"),
-    "word_list": _("word list"),
-    "links": _("links"),
-    "phone": _("phone number"),
-    "shortener": _("short link"),
-    "messenger": _("link to a private chat"),
-    "brand": _("brand with a number"),
-    "burst_author": _("burst by one author"),
-    "burst_network": _("burst from one network"),
-    "burst_site": _("burst on the whole site"),
-    "repeated_text": _("text that comes again"),
-    "blocked_author": _("blocked author"),
-    "blocked_domain": _("blocked domain"),
-    "language_not_supported": _("no scorer speaks this language"),
-    "not_scored": _("not scored"),
-    "scorer_failed": _("the scorer failed"),
-    "no_timing_token": _("form sent without its token"),
-    "too_fast": _("form sent too fast"),
-    "honeypot": _("hidden form field filled in"),
-    "premoderation": _("this site holds everything"),
-    "premoderated_section": _("this section holds everything"),
-    "story_closed": _("the article takes no more comments"),
-    "premoderated_story": _("this article holds everything"),
-    "author_banned": _("banned author"),
-    "author_held": _("author whose comments are all held"),
-    "author_trusted": _("trusted author"),
-    "new_author": _("new author"),
-    "campaign_order": _("ordered for texts like this"),
-    "hidden_text": _("hidden characters"),
-    "styled_text": _("styled letters"),
-    "site": _("held by the site"),
-    "rescored": _("judged again"),
-}
-"""Reason code of a decision (upper case) or of a verdict (lower case) → msgid of its name."""
-
-
-DELIVERY_CLAUSES = (
-    _("the connection timed out"),
-    _("the connection was refused"),
-    _("the receiver closed the connection without an answer"),
-    _("the receiver cut the connection"),
-    _("the name server did not answer in time"),
-    _("the name has no address"),
-    _("too many names are being looked up"),
-    _("the site has no secret to sign with"),
-)
-"""What may become of a delivery without an answer (see delivery/egress.py); other clauses stay as they are."""
 
 
 @lru_cache
@@ -397,7 +324,7 @@ def is_hidden(text: str) -> bool:
 
 
 def clause(text: str) -> str:
-    """What became of a delivery, in the page's language where the clause is one of ours."""
+    """What became of a delivery, or may not become one, in the page's language where the clause is one of ours."""
     said = text
     if (found := re.fullmatch(r"answered (\d+)(; redirects are not followed)?", text)) is not None:
         status = found.group(1)
@@ -406,11 +333,19 @@ def clause(text: str) -> str:
             said = gettext("answered %(status)s; redirects are not followed", status=status)
     elif (found := re.fullmatch(r"no answer within (\S+) s", text)) is not None:
         said = gettext("no answer within %(seconds)s s", seconds=found.group(1))
+    elif (found := re.fullmatch(r"address (\S+) is not public", text)) is not None:
+        said = gettext("address %(address)s is not public", address=found.group(1))
     elif text.startswith("refused: "):
         said = gettext("refused: %(why)s", why=clause(text.removeprefix("refused: ")))
     elif text in DELIVERY_CLAUSES:
         said = gettext(text)
     return said
+
+
+def said(error: ModerationError) -> str:
+    """Why the house refuses, in the page's language: the sentence is translated, then its values are put in."""
+    values = {name: figure(value) if isinstance(value, int) else clause(value) for name, value in error.values.items()}
+    return str(gettext(error.sentence, **values))
 
 
 def hidden_name(text: str) -> str:

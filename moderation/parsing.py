@@ -54,7 +54,9 @@ def read_json(body: bytes, *, max_bytes: int, max_depth: int = MAX_DEPTH) -> Any
     body; depth is counted before the parser recurses. NUL inside a string is left to `clean_text`.
     """
     if len(body) > max_bytes:
-        raise TooLarge(f"The body is larger than {max_bytes} bytes.", details={"max_bytes": max_bytes})
+        raise TooLarge(
+            "The body is larger than %(most)s bytes.", details={"max_bytes": max_bytes}, values={"most": max_bytes}
+        )
     if not body.strip():
         raise MalformedInput("The body is empty, it should be JSON.")
     if body.startswith((b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")):
@@ -95,7 +97,7 @@ def clean_text(
     if len(value) > 2 * max_chars:
         raise _too_long(field, max_chars, "characters")
     if "\x00" in value:
-        raise InvalidInput(f"The field {field} holds a NUL character.", field=field)
+        raise InvalidInput("The field %(field)s holds a NUL character.", field=field, values={"field": field})
     text = _LINE_BREAKS.sub("\n", value) if multiline else _BREAKS.sub(" ", value)
     text = _CONTROLS.sub("", text)
     if len(text) > max_chars:
@@ -103,11 +105,13 @@ def clean_text(
     try:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError:
-        raise InvalidInput(f"The field {field} holds half a character (a lone surrogate).", field=field) from None
+        raise InvalidInput(
+            "The field %(field)s holds half a character (a lone surrogate).", field=field, values={"field": field}
+        ) from None
     if size > max_bytes:
         raise _too_long(field, max_bytes, "bytes")
     if required and is_blank(text):
-        raise InvalidInput(f"The field {field} is empty.", field=field)
+        raise InvalidInput("The field %(field)s is empty.", field=field, values={"field": field})
     return text
 
 
@@ -125,7 +129,10 @@ def _is_selector(char: str) -> bool:
 
 def _too_long(field: str, limit: int, unit: str) -> InvalidInput:
     return InvalidInput(
-        f"The field {field} is longer than {limit} {unit}.", field=field, details={f"max_{unit}": limit}
+        f"The field %(field)s is longer than %(most)s {unit}.",
+        field=field,
+        details={f"max_{unit}": limit},
+        values={"field": field, "most": limit},
     )
 
 

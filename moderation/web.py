@@ -135,7 +135,11 @@ def query_int(name: str, default: int, low: int, high: int) -> int:
         return default
     number = parsing.whole_number(text)
     if number is None or not low <= number <= high:
-        raise InvalidInput(f"{name} must be a whole number from {low} to {high}.", field=name)
+        raise InvalidInput(
+            "%(name)s must be a whole number from %(low)s to %(high)s.",
+            field=name,
+            values={"name": name, "low": low, "high": high},
+        )
     return number
 
 
@@ -143,7 +147,7 @@ def form_int(name: str) -> int:
     """A whole number that a page wrote into its own form. Raises InvalidInput naming it."""
     number = parsing.whole_number(request.form.get(name, ""))
     if number is None:
-        raise InvalidInput(f"{name} must be a whole number.", field=name)
+        raise InvalidInput("%(name)s must be a whole number.", field=name, values={"name": name})
     return number
 
 

@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from flask import Blueprint, Response, g, redirect, render_template, request
-from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
@@ -146,7 +145,7 @@ def _refused(section: str, error: ModerationError) -> Response:
     """The fault beside its field, in the page's language; what was written is kept, but for passwords."""
     if web.wants_json():
         body = web.error_body(error)
-        body["error"]["message"] = gettext(error.message)
+        body["error"]["message"] = i18n.said(error)
         return web.answer(body, error.status)
     with web.database().reading() as session:
         given = {name: value for name, value in request.form.items() if section != "password"}
@@ -154,7 +153,7 @@ def _refused(section: str, error: ModerationError) -> Response:
 
 
 def _said(error: ModerationError) -> dict[str, str]:
-    return {error.field or "password": gettext(error.message)}
+    return {error.field or "password": i18n.said(error)}
 
 
 def _account_page(

@@ -52,9 +52,15 @@ class Passwords:
     def hash(self, password: str) -> str:
         """The stored form of a password. Raises InvalidInput naming `password` when it is too short or too long."""
         if len(password) < MIN_PASSWORD:
-            raise InvalidInput(f"The password must have at least {MIN_PASSWORD} characters.", field="password")
+            raise InvalidInput(
+                "The password must have at least %(least)s characters.",
+                field="password",
+                values={"least": MIN_PASSWORD},
+            )
         if len(password.encode("utf-8", "surrogatepass")) > MAX_PASSWORD_BYTES:
-            raise InvalidInput(f"The password may have at most {MAX_PASSWORD_BYTES} bytes.", field="password")
+            raise InvalidInput(
+                "The password may have at most %(most)s bytes.", field="password", values={"most": MAX_PASSWORD_BYTES}
+            )
         with self._slots:
             return self._hasher.hash(password)
 
@@ -85,9 +91,9 @@ def add(
     if email.count("@") != 1 or email.startswith("@") or email.endswith("@") or len(email) > 254:
         raise InvalidInput("That is no e-mail address.", field="email")
     if role not in ROLES:
-        raise InvalidInput(f"The role must be one of {', '.join(ROLES)}.", field="role")
+        raise InvalidInput("The role must be one of %(among)s.", field="role", values={"among": ", ".join(ROLES)})
     if session.scalar(select(Moderator.id).where(Moderator.email == email)):
-        raise Conflict(f"There is a user {email} already.", field="email")
+        raise Conflict("There is a user %(email)s already.", field="email", values={"email": email})
     moderator = Moderator(
         email=email,
         name=(name.strip() or email.split("@")[0])[:200],
@@ -126,7 +132,7 @@ def actor(moderator: Moderator) -> str:
 def set_role(session: Session, moderator: Moderator, role: str, now: datetime, *, actor: str = "cli") -> None:
     """Give another role; it counts from the next request on. Raises InvalidInput naming `role`."""
     if role not in ROLES:
-        raise InvalidInput(f"The role must be one of {', '.join(ROLES)}.", field="role")
+        raise InvalidInput("The role must be one of %(among)s.", field="role", values={"among": ", ".join(ROLES)})
     moderator.role = role
     subject = f"moderator:{moderator.id}"
     audit.record(session, actor=actor, action="user.role", subject=subject, site_id=None, now=now, detail=role)
@@ -136,7 +142,7 @@ def by_email(session: Session, email: str) -> Moderator:
     """The moderator of an e-mail. Raises NotFound."""
     moderator = session.scalar(select(Moderator).where(Moderator.email == email.strip().lower()))
     if moderator is None:
-        raise NotFound(f"There is no user {email}.", field="email")
+        raise NotFound("There is no user %(email)s.", field="email", values={"email": email})
     return moderator
 
 

@@ -306,7 +306,7 @@ def _shown_once(site: Site, *, key: str = "", secret: str = "", new: bool = Fals
 def _refused(site_id: int, error: Conflict, section: str) -> Response:
     with web.database().reading() as session:
         site = _site(session, site_id)
-        return _site_page(session, site, errors={section: gettext(error.message)}, fault_in=section, status=409)
+        return _site_page(session, site, errors={section: i18n.said(error)}, fault_in=section, status=409)
 
 
 def _site_page(

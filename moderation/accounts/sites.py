@@ -242,7 +242,7 @@ def named(session: Session, name: str, *, switched_off: bool = False) -> Site:
     number = parsing.whole_number(name) or 0
     site = session.scalar(select(Site).where((Site.id == number) | (Site.public_id == name)))
     if site is None or (site.disabled_at is not None and not switched_off):
-        raise NotFound(f"There is no site {name}; see: moderation sites list.", field="site")
+        raise NotFound("There is no site %(name)s; see: moderation sites list.", field="site", values={"name": name})
     return site
 
 
@@ -250,7 +250,7 @@ def numbered(session: Session, site_id: int) -> Site:
     """The site of this number, one that is switched off too. Raises NotFound naming `site`."""
     site = session.get(Site, site_id)
     if site is None:
-        raise NotFound(f"There is no site {site_id}.", field="site")
+        raise NotFound("There is no site %(site)s.", field="site", values={"site": str(site_id)})
     return site
 
 

@@ -258,7 +258,7 @@ def _faults(errors: dict[str, str], story: Story | None) -> AnyResponse:
 
 
 def _problem(error: ModerationError, story: Story | None) -> AnyResponse:
-    sentence = gettext(error.message)
+    sentence = i18n.said(error)
     if web.wants_json():
         body = web.error_body(error)
         body["error"]["message"] = sentence

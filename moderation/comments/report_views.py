@@ -164,7 +164,7 @@ def _check_token(site: Site, story: Story) -> None:
 
 
 def _refused(error: ModerationError) -> AnyResponse:
-    sentence = gettext(error.message)
+    sentence = i18n.said(error)
     if web.wants_json():
         body = web.error_body(error)
         body["error"]["message"] = sentence

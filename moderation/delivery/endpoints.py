@@ -126,7 +126,7 @@ def add(session: Session, site: Site, url: str, *, now: datetime, actor: str) ->
     if any(endpoint.url == url for endpoint in known):
         raise Conflict("The site has an endpoint with this address already.", field="url")
     if len(known) >= MAX_ENDPOINTS:
-        raise InvalidInput(f"A site has at most {MAX_ENDPOINTS} endpoints.", field="url")
+        raise InvalidInput("A site has at most %(most)s endpoints.", field="url", values={"most": MAX_ENDPOINTS})
     endpoint = Endpoint(site_id=site.id, url=url, created_at=now)
     session.add(endpoint)
     session.flush()
@@ -266,11 +266,11 @@ def note(session: Session, endpoint_id: int, answer: Answer, *, now: datetime, r
 def check_url(url: str) -> None:
     """Raises InvalidInput naming `url` for an address that deliveries could never go to."""
     if len(url) > MAX_URL:
-        raise InvalidInput(f"The address may have at most {MAX_URL} characters.", field="url")
+        raise InvalidInput("The address may have at most %(most)s characters.", field="url", values={"most": MAX_URL})
     try:
         addresses.parse(url)
     except addresses.Refused as reason:
-        raise InvalidInput(f"This address cannot be used: {reason}.", field="url") from None
+        raise InvalidInput("This address cannot be used: %(why)s.", field="url", values={"why": str(reason)}) from None
 
 
 def _succeeded(session: Session, endpoint: Endpoint, now: datetime) -> None:

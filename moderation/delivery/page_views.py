@@ -6,11 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask import Blueprint, Response, g, redirect, render_template, request
-from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import parsing, web
+from moderation import i18n, parsing, web
 from moderation.accounts import audit, auth, moderators, sites
 from moderation.accounts.models import Site
 from moderation.db import utcnow
@@ -205,7 +204,7 @@ def _site_line(session: Session, site: Site) -> SiteLine:
 
 def _faulty(error: InvalidInput | Conflict, where: dict[str, int], url: str) -> AnyResponse:
     with web.database().reading() as session:
-        html = _room(session, fault={**where, "url": url, "sentence": gettext(error.message)})
+        html = _room(session, fault={**where, "url": url, "sentence": i18n.said(error)})
     return Response(html, status=error.status, mimetype="text/html")
 
 

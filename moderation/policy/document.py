@@ -94,10 +94,12 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policy:
     }
     if unknown:
         name = sorted(unknown)[0]
-        raise InvalidInput(f"A policy has no field {name}.", field=name)
+        raise InvalidInput("A policy has no field %(name)s.", field=name, values={"name": name})
     mode = document.get("mode", AUTO)
     if mode not in MODES:
-        raise InvalidInput(f"mode must be one of {', '.join(MODES)}.", field="mode")
+        raise InvalidInput(
+            "%(name)s must be one of %(among)s.", field="mode", values={"name": "mode", "among": ", ".join(MODES)}
+        )
     return Policy(
         version=version,
         mode=mode,
@@ -120,15 +122,21 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policy:
 def _count(document: Mapping[str, Any], name: str, usual: int) -> int:
     value = document.get(name, usual)
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MOST[name]:
-        raise InvalidInput(f"{name} must be a whole number from 0 to {MOST[name]}.", field=name)
+        raise InvalidInput(
+            "%(name)s must be a whole number from %(low)s to %(high)s.",
+            field=name,
+            values={"name": name, "low": 0, "high": MOST[name]},
+        )
     if name in BURSTS and value == 1:
-        raise InvalidInput(f"{name} must be 0 (off) or at least 2: every comment is one.", field=name)
+        raise InvalidInput(
+            "%(name)s must be 0 (off) or at least 2: every comment is one.", field=name, values={"name": name}
+        )
     return value
 
 
 def _band(name: str, signal: str, band: Any) -> Band:
     if signal not in SIGNALS:
-        raise InvalidInput(f"There is no signal {signal}.", field=name)
+        raise InvalidInput("There is no signal %(signal)s.", field=name, values={"signal": signal})
     if not isinstance(band, Mapping) or set(band) - {"hold", "reject"} or "hold" not in band:
         raise InvalidInput("A band is {hold, reject}, hold required.", field=name)
     hold, reject = band["hold"], band.get("reject")
@@ -146,31 +154,35 @@ def _word_list(name: str, item: Any) -> WordList:
         raise InvalidInput("A word list is {name, words, action}.", field=name)
     action = item.get("action", HOLD)
     if action not in (HOLD, REJECT):
-        raise InvalidInput("action must be hold or reject.", field=f"{name}.action")
+        raise InvalidInput(
+            "%(name)s must be one of %(among)s.",
+            field=f"{name}.action",
+            values={"name": "action", "among": f"{HOLD}, {REJECT}"},
+        )
     words = item.get("words", [])
     if not isinstance(words, list):
-        raise InvalidInput("words must be a list.", field=f"{name}.words")
+        raise InvalidInput("%(name)s must be a list.", field=f"{name}.words", values={"name": "words"})
     return WordList(str(item.get("name", "")), tuple(_texts(f"{name}.words", words)), action)
 
 
 def _mapping(document: Mapping[str, Any], name: str) -> Mapping[str, Mapping[str, Any]]:
     value = document.get(name, {})
     if not isinstance(value, Mapping) or not all(isinstance(item, Mapping) for item in value.values()):
-        raise InvalidInput(f"{name} must be an object of objects.", field=name)
+        raise InvalidInput("%(name)s must be an object of objects.", field=name, values={"name": name})
     return value
 
 
 def _list(document: Mapping[str, Any], name: str) -> list[Any]:
     value = document.get(name, [])
     if not isinstance(value, list):
-        raise InvalidInput(f"{name} must be a list.", field=name)
+        raise InvalidInput("%(name)s must be a list.", field=name, values={"name": name})
     return value
 
 
 def _flag(document: Mapping[str, Any], name: str) -> bool:
     value = document.get(name, False)
     if not isinstance(value, bool):
-        raise InvalidInput(f"{name} must be true or false.", field=name)
+        raise InvalidInput("%(name)s must be true or false.", field=name, values={"name": name})
     return value
 
 

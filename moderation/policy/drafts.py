@@ -337,7 +337,7 @@ def _lock(session: Session, site_id: int) -> None:
 def _name(name: str) -> str:
     name = " ".join(name.split())
     if len(name) > MAX_NAME:
-        raise InvalidInput(f"A name has at most {MAX_NAME} characters.", field="name")
+        raise InvalidInput("A name has at most %(most)s characters.", field="name", values={"most": MAX_NAME})
     return name
 
 

@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, redirect, render_template, request
-from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import parsing, web
+from moderation import i18n, parsing, web
 from moderation.accounts import auth, moderators, sites
 from moderation.comments import authors
 from moderation.db import utcnow
@@ -245,7 +244,7 @@ def _draft_page(
         site=site,
         draft=draft,
         document=given or draft.document,
-        wrong=None if wrong is None else (gettext(wrong.message), wrong.field),
+        wrong=None if wrong is None else (i18n.said(wrong), wrong.field),
         live_version=version,
         changes=changes.between(live, draft.document),
         sim=made,

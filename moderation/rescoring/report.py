@@ -32,7 +32,7 @@ DEEPEST = 10_000
 FEW = 30
 """Of fewer decisions of people, shares say little: the page says so."""
 
-NO_MOVEMENT = "{name} must be one of approve, hold, reject, and was must not be would."
+NO_MOVEMENT = "%(name)s must be one of approve, hold, reject, and was must not be would."
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +151,7 @@ def movement(was: str, would: str) -> tuple[str, str]:
     """A movement that somebody names. Raises InvalidInput naming `was` or `would`."""
     for name, action in (("was", was), ("would", would)):
         if action not in ACTIONS or (name == "would" and was == would):
-            raise InvalidInput(NO_MOVEMENT.format(name=name), field=name)
+            raise InvalidInput(NO_MOVEMENT, field=name, values={"name": name})
     return was, would
 
 

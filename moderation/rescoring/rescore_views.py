@@ -15,7 +15,7 @@ from flask_babel import gettext
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import parsing, web
+from moderation import i18n, parsing, web
 from moderation.accounts import auth, moderators, sites
 from moderation.accounts.models import Moderator
 from moderation.db import utcnow
@@ -26,7 +26,7 @@ from moderation.policy.document import APPROVE, REJECT
 from moderation.rescoring import applying, report, runs, shown_views, table_views
 from moderation.rescoring.models import RescoreRun
 from moderation.rescoring.runs import By, Plan
-from moderation.review import filters, queue
+from moderation.review import queue
 from moderation.review.bulk import DONE, FAILED, OVER, RUNNING
 from moderation.scoring import builtin, detoxify_scorer, newsroom, registry, releases
 from moderation.scoring.models import Release
@@ -199,7 +199,7 @@ def run_shown(
         choosable=(APPROVE, REJECT),
         given=given or {"move": [f"{APPROVE}>{REJECT}"], "signal": "", "min_score": ""},
         signals=SIGNALS,
-        wrong=None if wrong is None else gettext(wrong.message),
+        wrong=None if wrong is None else i18n.said(wrong),
         jobs=applying.listed(session, run),
         ready=run.state == DONE,
         failed=run.state == FAILED,
@@ -292,10 +292,8 @@ def _policies(session: Session, wish: Wish) -> list[tuple[str, str, Any]]:
 
 
 def _sentence(error: ModerationError) -> str:
-    if isinstance(error, filters.NotUnderstood):
-        return str(gettext(error.sentence, **error.values))
     if isinstance(error, Conflict) and "run" in error.details:
         return str(gettext("A run judges the same comments with this scorer already: wait for it, or cancel it."))
     if error.field == "policy":
         return str(gettext("This policy is not there, or is another site's."))
-    return str(gettext(error.message))
+    return i18n.said(error)

@@ -48,10 +48,10 @@ COMMAND_LINE = "command line"
 NO_RUN = "There is no such rescore run."
 NO_MATCH = "No comment matches: there is nothing to score."
 TOO_LONG = "This search is too long for a rescore run: leave something out."
-ACTIVE_ALREADY = "Run {run} judges the same comments with this scorer already; wait for it, or cancel it."
+ACTIVE_ALREADY = "Run %(run)s judges the same comments with this scorer already; wait for it, or cancel it."
 NOT_RUNNING = "This rescore run is not running."
 OVER_ALREADY = "This rescore run is over."
-NO_POLICY = "There is no policy {policy} of this site: name a version (7) or a draft (draft:7)."
+NO_POLICY = "There is no policy %(policy)s of this site: name a version (7) or a draft (draft:7)."
 NO_DEVICE = "Only Detoxify runs on a GPU."
 
 
@@ -154,7 +154,9 @@ def plan(
         raise InvalidInput(TOO_LONG, field="q")
     choice = releases.resolve(session, settings, scorer, site.id)
     if device not in DEVICES:
-        raise InvalidInput(f"device must be one of {', '.join(DEVICES)}.", field="device")
+        raise InvalidInput(
+            "%(name)s must be one of %(among)s.", field="device", values={"name": "device", "among": ", ".join(DEVICES)}
+        )
     if device != CPU and choice.name != detoxify_scorer.NAME:
         raise InvalidInput(NO_DEVICE, field="device")
     document, version, draft_id = _policy(session, site.id, policy.strip())
@@ -341,17 +343,17 @@ def _policy(session: Session, site_id: int, given: str) -> tuple[Mapping[str, An
     kind, _, digits = given.rpartition(":")
     number = parsing.whole_number(digits, 9)
     if kind not in ("", "draft") or number is None:
-        raise InvalidInput(NO_POLICY.format(policy=given), field="policy")
+        raise InvalidInput(NO_POLICY, field="policy", values={"policy": given})
     if kind == "draft":
         draft = session.get(PolicyDraft, number)
         if draft is None or draft.site_id != site_id:
-            raise InvalidInput(NO_POLICY.format(policy=given), field="policy")
+            raise InvalidInput(NO_POLICY, field="policy", values={"policy": given})
         return draft.document, version, draft.id
     published = session.scalar(
         select(PolicyVersion).where(PolicyVersion.site_id == site_id, PolicyVersion.version == number)
     )
     if published is None and number != version:
-        raise InvalidInput(NO_POLICY.format(policy=given), field="policy")
+        raise InvalidInput(NO_POLICY, field="policy", values={"policy": given})
     return (document if published is None else published.document), number, None
 
 
@@ -377,7 +379,7 @@ def _active_already(session: Session, run: RescoreRun) -> Conflict:
             RescoreRun.state.in_(ACTIVE),
         )
     )
-    return Conflict(ACTIVE_ALREADY.format(run=other), details={"what": "active", "run": str(other)})
+    return Conflict(ACTIVE_ALREADY, details={"what": "active", "run": str(other)}, values={"run": str(other)})
 
 
 def _move(session: Session, run: RescoreRun, to: str, by: By, now: datetime, refusal: str) -> None:

@@ -51,7 +51,7 @@ def page() -> Response:
             except InvalidInput as error:
                 if error.field != "q":
                     raise
-                wrong = _sentence(error)
+                wrong = i18n.said(error)
         html = render_template(
             "bulk/preview.html" if preview else "bulk/list.html",
             q=q,
@@ -175,7 +175,7 @@ def selection() -> AnyResponse:
 
 def _result(session: Session, comment_id: int, answer: Decision | Conflict) -> dict[str, Any]:
     if isinstance(answer, Conflict):
-        message = gettext(answer.message)
+        message = i18n.said(answer)
         return {"id": comment_id, "outcome": bulk.CONFLICT, "message": message, **answer.details}
     comment = queue.of_site(session, g.site_ids, comment_id)
     assert comment is not None  # noqa: S101 it was decided in this very transaction
@@ -203,12 +203,6 @@ def _deed() -> Deed | None:
 
 def _parsed(q: str, now: datetime) -> Query:
     return filters.parse(q, now=now, tz=ZoneInfo(i18n.timezone_name()))
-
-
-def _sentence(error: InvalidInput) -> str:
-    if isinstance(error, filters.NotUnderstood):
-        return str(gettext(error.sentence, **error.values))
-    return str(gettext(error.message))
 
 
 def _texts(told: Progress) -> Mapping[str, str]:

@@ -218,9 +218,15 @@ def decide_many(
 
 def _check(action: str, by: Decider, reason: str | None) -> None:
     if action not in ACTIONS:
-        raise InvalidInput(f"The decision must be one of {', '.join(ACTIONS)}.", field="decision")
+        raise InvalidInput(
+            "%(name)s must be one of %(among)s.",
+            field="decision",
+            values={"name": "decision", "among": ", ".join(ACTIONS)},
+        )
     if reason is not None and reason not in REASONS:
-        raise InvalidInput(f"The reason must be one of {', '.join(REASONS)}.", field="reason")
+        raise InvalidInput(
+            "%(name)s must be one of %(among)s.", field="reason", values={"name": "reason", "among": ", ".join(REASONS)}
+        )
     if action == "reject" and by.moderator is not None and reason is None:
         raise InvalidInput("A rejection needs a reason.", field="reason")
 

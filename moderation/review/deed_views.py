@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
-from moderation import parsing, web
+from moderation import i18n, parsing, web
 from moderation.accounts import auth, moderators
 from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
@@ -198,7 +198,7 @@ def _conflict(comment_id: int, conflict: Conflict) -> AnyResponse:
         made = cards.build(session, [comment_of(session, comment_id)])[0]
         if conflict.details.get("who") == "policy" and _seen_revision(made) < made.revision:
             conflict = Conflict(EDITED, details={"what": "edited", "version": made.version, "revision": made.revision})
-        conflict.message = gettext(conflict.message)
+        conflict.message = i18n.said(conflict)
         at = datetime.fromisoformat(str(conflict.details["at"])) if conflict.details.get("at") else None
         facts = {**conflict.details, "at": at}
         facts["who"] = gettext("the policy") if facts.get("who") == "policy" else facts.get("who")

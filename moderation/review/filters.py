@@ -55,11 +55,10 @@ TOO_MANY = "A search has at most %(most)s parts."
 
 
 class NotUnderstood(InvalidInput):
-    """A query that cannot be read. `sentence` with `values` put in is the message, so that a page can translate it."""
+    """A query that cannot be read."""
 
     def __init__(self, sentence: str, **values: str) -> None:
-        super().__init__(sentence % values, field="q", details=values)
-        self.sentence, self.values = sentence, values
+        super().__init__(sentence, field="q", details=values, values=values)
 
 
 @dataclass(frozen=True, slots=True)

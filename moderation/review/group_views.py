@@ -82,7 +82,11 @@ def act(kind: str, value: str) -> AnyResponse:
         action = "reject" if reason else request.form.get("decision", "")
         if deed == "decide":
             if action not in ("approve", "reject"):
-                raise InvalidInput("The decision must be one of approve, reject.", field="decision")
+                raise InvalidInput(
+                    "%(name)s must be one of %(among)s.",
+                    values={"name": "decision", "among": "approve, reject"},
+                    field="decision",
+                )
             result = groups.decide_all(
                 session,
                 site_ids,
@@ -108,7 +112,11 @@ def act(kind: str, value: str) -> AnyResponse:
                 campaigns.end_order(session, int(value), me, now)
             done = {"done": deed}
         else:
-            raise InvalidInput("The deed must be one of decide, undo, order, end.", field="deed")
+            raise InvalidInput(
+                "%(name)s must be one of %(among)s.",
+                values={"name": "deed", "among": "decide, undo, order, end"},
+                field="deed",
+            )
     if request.form.get("back") == "groups":
         return redirect(url_for("group_pages.floods"), 303)
     return redirect(url_for("group_pages.page", kind=kind, value=value, **done), 303)

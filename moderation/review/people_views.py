@@ -63,7 +63,7 @@ def set_standing(author_id: int) -> AnyResponse:
             raise
         with web.database().reading() as session:
             page = _ban_page if kind == standings.BANNED else _author_page
-            return page(session, _author(session, author_id), fault=gettext(error.message), code=error.status)
+            return page(session, _author(session, author_id), fault=i18n.said(error), code=error.status)
     if web.wants_json():
         return web.answer({"id": author_id, "standing": kind})
     return redirect(f"/authors/{author_id}?done={kind or 'cleared'}", 303)
@@ -166,7 +166,11 @@ def order_story(story_id: int) -> AnyResponse:
     """Close an article or open it again, have every comment held or leave it to the policy."""
     deed = request.form.get("deed", "")
     if deed not in STORY_ORDERS:
-        raise InvalidInput(f"The deed must be one of {', '.join(STORY_ORDERS)}.", field="deed")
+        raise InvalidInput(
+            "%(name)s must be one of %(among)s.",
+            field="deed",
+            values={"name": "deed", "among": ", ".join(STORY_ORDERS)},
+        )
     with web.database().transaction() as session:
         me = me_now(session)
         STORY_ORDERS[deed](session, _story(session, story_id, lock=True), me, utcnow())
@@ -272,7 +276,7 @@ def _note(
         if page is None or web.wants_json():
             raise
         with web.database().reading() as session:
-            return page(session, gettext(error.message))
+            return page(session, i18n.said(error))
     if not web.wants_json():
         return redirect(back, 303)
     body = {

@@ -117,7 +117,11 @@ def look(
     when somebody was first, or the decision does not stand any more.
     """
     if action not in ACTIONS:
-        raise InvalidInput("The decision must be one of approve, reject.", field="decision")
+        raise InvalidInput(
+            "%(name)s must be one of %(among)s.",
+            values={"name": "decision", "among": "approve, reject"},
+            field="decision",
+        )
     if action == "reject" and reason not in REASONS:
         raise InvalidInput("A rejection needs a reason.", field="reason")
     wanted = session.get(SecondLook, look_id)

@@ -10,7 +10,7 @@ from flask import g
 from flask_babel import gettext, ngettext
 from sqlalchemy.orm import Session
 
-from moderation import i18n, web
+from moderation import i18n, web, wordings
 from moderation.accounts import moderators
 from moderation.review import charts, statistics
 from moderation.review.charts import Chart
@@ -304,7 +304,7 @@ def _added(rows: Sequence[Looked]) -> tuple[int, int]:
 
 def _signal_name(signal: str, approved: bool) -> str:
     name = gettext("nothing against it") if signal == statistics.NO_REASON else ""
-    name = name or (i18n.signal_name(signal) if signal in i18n.SIGNAL_NAMES else i18n.reason_name(signal))
+    name = name or (i18n.signal_name(signal) if signal in wordings.SIGNAL_NAMES else i18n.reason_name(signal))
     return gettext("approved: %(reason)s", reason=name) if approved else str(name)
 
 

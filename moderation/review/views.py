@@ -7,7 +7,6 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, g, redirect, render_template, request
-from flask_babel import gettext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
@@ -81,7 +80,7 @@ def queue_page() -> AnyResponse:
         except InvalidInput as error:
             if error.field != "q":
                 raise
-            listed, wrong = Listed([], None, 0), _sentence(error)
+            listed, wrong = Listed([], None, 0), i18n.said(error)
         tab = None if place.q else place.tab
         waits = tab in ("held", "not_scored")
         oldest = queue.oldest(session, site_ids) if waits else None
@@ -221,13 +220,6 @@ def _search(session: Session, site_ids: Sequence[int], q: str, now: datetime) ->
     found = searching.page(session, site_ids, query, after=web.query_int("after", 0, 0, 10**18) or None)
     following = str(found.next) if found.next is not None else None
     return Listed(found.comments, following, found.count, found.more_than, found.reached)
-
-
-def _sentence(error: InvalidInput) -> str:
-    """What is wrong with a search, in the page's language."""
-    if isinstance(error, filters.NotUnderstood):
-        return str(gettext(error.sentence, **error.values))
-    return str(gettext(error.message))
 
 
 def _views(session: Session) -> list[View]:
