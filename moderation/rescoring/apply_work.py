@@ -39,8 +39,8 @@ BATCH = 50
 """Comments that one transaction decides: on SQLite everybody who writes waits for it, some 20 ms."""
 
 REST, QUIET_REST = 5.0, 0.1
-"""After a batch the machine is left to others for so many times as long as it took, while comments come and while none
-does (as bulk jobs do: review/bulk_work.py)."""
+"""After a batch the machine is left to others for so many times as long as it took, while comments rush in and while
+none does; in between, in proportion (as bulk jobs do: review/bulk_work.py)."""
 
 PATIENCE = 2.0
 """Seconds for which live comments that wait to be scored go first; then one batch passes."""
@@ -104,7 +104,7 @@ def work_due(db: Database, pace: Pace, now: datetime | None = None) -> Round:
             return Round()
         if pace.gives_way(live.due(session, now)):
             return Round(more=True, wait=GLANCE)
-        rest = REST if live.busy(session, now) else QUIET_REST
+        rest = max(QUIET_REST, REST * live.rush(session, now))
     began = time.monotonic()
     done = _do(db, job.id, job.cursor, BATCH, now)
     return Round(done, True, (time.monotonic() - began) * rest)

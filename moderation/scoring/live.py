@@ -16,12 +16,6 @@ RUSH = 60
 """Comments within QUIET that make a rush: 20 in a second are a busy newsroom's."""
 
 
-def busy(session: Session, now: datetime) -> bool:
-    """Whether comments come in these days, or rather seconds."""
-    newest = session.scalar(select(Comment.received_at).order_by(Comment.id.desc()).limit(1))
-    return newest is not None and newest > now - QUIET
-
-
 def rush(session: Session, now: datetime) -> float:
     """How dense comments come in: 0 when it is quiet, 1 when they are RUSH or more within QUIET."""
     newest = session.scalars(select(Comment.received_at).order_by(Comment.id.desc()).limit(RUSH)).all()
