@@ -48,12 +48,14 @@ class Wish:
     q: str = ""
     scorer: str = builtin.NAME
     policy: str = ""
+    device: str = runs.CPU
 
     @classmethod
     def of(cls, given: Mapping[str, str]) -> "Wish":
         """Of a query or a form."""
         q = " ".join(given.get("q", "").split())
-        return cls(given.get("site", ""), q, given.get("scorer", builtin.NAME), given.get("policy", "").strip())
+        policy, device = given.get("policy", "").strip(), given.get("device", runs.CPU)
+        return cls(given.get("site", ""), q, given.get("scorer", builtin.NAME), policy, device)
 
 
 @rescore_pages.get("")
@@ -255,7 +257,10 @@ def _list(
 def _plan(session: Session, wish: Wish, now: datetime) -> Plan:
     site = sites.of_ids(session, [_site_id(wish, g.site_ids)])[0]
     zone = ZoneInfo(site.timezone)
-    return runs.plan(session, web.settings(), site, wish.q, wish.scorer, policy=wish.policy, tz=zone, now=now)
+    settings = web.settings()
+    return runs.plan(
+        session, settings, site, wish.q, wish.scorer, policy=wish.policy, device=wish.device, tz=zone, now=now
+    )
 
 
 def _site_id(wish: Wish, mine: Any) -> int:

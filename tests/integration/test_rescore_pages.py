@@ -93,6 +93,8 @@ def test_what_is_wrong_in_the_form_of_a_new_run_is_said_beside_its_field(
         ("q", "score:viel"),
         ("scorer", "magic"),
         ("policy", "draft:99"),
+        ("device", "cuda"),
+        ("device", "abacus"),
     ):
         wrong = {**right, name: value}
         for answer in (senior.get("/rescores", query_string=wrong), senior.post("/rescores", HTML, **wrong)):
@@ -103,6 +105,8 @@ def test_what_is_wrong_in_the_form_of_a_new_run_is_said_beside_its_field(
     nothing = senior.post("/rescores", HTML, **{**right, "q": "tidakada"})
     assert nothing.status_code == 422
     assert "nothing to score" in nothing.text
+    indonesian = senior.get("/rescores", query_string={**right, "device": "abacus", "lang": "id"}).text
+    assert "device harus salah satu dari cpu, cuda." in indonesian
 
 
 def test_the_report_is_read_and_taken_along(run_id: int, senior: Browser) -> None:  # noqa: F811
