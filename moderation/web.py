@@ -5,7 +5,7 @@ import hmac
 import json
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from flask import Flask, Response, current_app, request
@@ -17,6 +17,7 @@ from moderation.accounts.models import Site
 from moderation.accounts.moderators import Passwords
 from moderation.db import Database
 from moderation.errors import InvalidInput, MalformedInput, ModerationError, NotAllowed, NotAuthenticated
+from moderation.moments import instant as instant  # the doors say web.instant
 from moderation.settings import Settings
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -188,11 +189,6 @@ def polled(value: Any) -> Response:
 def _unless_known(response: Response) -> Response:
     response.set_etag(hashlib.sha256(response.get_data()).hexdigest()[:32])
     return cast(Response, response.make_conditional(request))
-
-
-def instant(value: datetime | None) -> str | None:
-    """A moment as the API writes it: ISO 8601, UTC, `Z`."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if value is not None else None
 
 
 def _plain(value: Any) -> Any:

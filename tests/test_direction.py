@@ -21,6 +21,8 @@ LAYERS = [
         "nudgefs",
         "gathering",
         "watching",
+        "moments",
+        "wordings",
     },
     {"db"},
     {"dispatch"},

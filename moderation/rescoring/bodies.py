@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from moderation import web
+from moderation.moments import instant
 from moderation.rescoring import applying, runs
 from moderation.rescoring.applying import Item, Preview
 from moderation.rescoring.models import RescoreApply, RescoreRun
@@ -52,8 +52,8 @@ def run(one: RescoreRun) -> Body:
         "error": one.error,
         "yielded": one.yielded,
         "yielded_seconds": round(one.yielded_seconds, 3),
-        "created_at": web.instant(one.created_at),
-        "finished_at": web.instant(one.finished_at),
+        "created_at": instant(one.created_at),
+        "finished_at": instant(one.finished_at),
     }
 
 
@@ -123,8 +123,8 @@ def apply(job: RescoreApply, now: datetime) -> Body:
         "seconds": told.seconds,
         "who": job.started_by,
         "error": job.error,
-        "created_at": web.instant(job.created_at),
-        "finished_at": web.instant(job.finished_at),
+        "created_at": instant(job.created_at),
+        "finished_at": instant(job.finished_at),
     }
 
 
