@@ -114,7 +114,7 @@ def _why(comment: Comment, last: Decision | None, names: Mapping[int | None, str
             details={"what": "edited", "version": comment.version, "revision": comment.revision},
         )
     return Conflict(
-        "Somebody else has decided.",
+        "Somebody else has decided." if last.moderator_id else "The machine judged this text meanwhile.",
         details={
             "who": names.get(last.moderator_id) or "policy",
             "what": last.action,

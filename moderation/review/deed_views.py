@@ -201,7 +201,8 @@ def _conflict(comment_id: int, conflict: Conflict) -> AnyResponse:
         conflict.message = i18n.said(conflict)
         at = datetime.fromisoformat(str(conflict.details["at"])) if conflict.details.get("at") else None
         facts = {**conflict.details, "at": at}
-        facts["who"] = gettext("the policy") if facts.get("who") == "policy" else facts.get("who")
+        facts["machine"] = facts.get("who") == "policy"
+        facts["who"] = gettext("the policy") if facts["machine"] else facts.get("who")
         if web.wants_json():
             html = _conflict_html(session, made, facts, mine, place)
             return web.answer({**web.error_body(conflict), "html": html}, 409)

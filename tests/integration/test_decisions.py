@@ -145,6 +145,21 @@ def test_an_edit_while_reading_asks_again(db: Database, settings: Settings, held
     assert comment_of(db).status == "PENDING"
 
 
+def test_who_read_the_new_text_before_the_machine_did_is_not_told_that_a_person_was_first(
+    db: Database, settings: Settings, held: Comment
+) -> None:
+    user = add_user(db)
+    with db.transaction() as session:
+        site = session.get_one(decisions.Site, held.site_id)
+        new = given(text=f"teks baru {BAD}")
+        pipeline.take_event(session, site, "updated", "t1|x", "c1", new, settings=settings, key=KEY, now=utcnow())
+    seen = comment_of(db).version
+    judge_all(db, settings)
+    with pytest.raises(Conflict, match="The machine judged this text meanwhile") as error:
+        decide(db, user, "approve", seen)
+    assert (error.value.details["who"], error.value.details["what"]) == ("policy", "hold")
+
+
 def test_a_new_revision_is_judged_anew_even_after_a_persons_decision(
     db: Database, settings: Settings, held: Comment
 ) -> None:
