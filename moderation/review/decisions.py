@@ -94,7 +94,7 @@ def decide(
         escalations.guard(comment, by.moderator)
     if comment.status == to and undoes is None:
         last = decided.latest(session, comment.id)
-        if last is not None and _stands(last, by, reason):
+        if last is not None and _stands(comment, last, by, reason):
             return last
     site = session.get_one(Site, comment.site_id)
     grace = _grace(site, by)
@@ -172,10 +172,10 @@ def decide_many(
             refused.append(comment)
         elif _not_theirs(comment, by):
             answers[comment.id] = Conflict(escalations.SENIORS_ONLY, details={"what": "escalated"})
-        elif comment.status == to and comment.id not in undoes and before is not None and _stands(before, by, reason):
-            answers[comment.id] = before
-        else:
+        elif before is None or comment.status != to or comment.id in undoes or not _stands(comment, before, by, reason):
             free.append(comment)
+        else:
+            answers[comment.id] = before
     answers |= decided.conflicts(session, refused, last)
     if not free:
         return answers
@@ -242,10 +242,12 @@ def _not_theirs(comment: Comment, by: Decider) -> bool:
     return comment.escalated and not moderators.is_senior(by.moderator)
 
 
-def _stands(last: Decision, by: Decider, reason: str | None) -> bool:
+def _stands(comment: Comment, last: Decision, by: Decider, reason: str | None) -> bool:
     """Of a comment that has the wanted status: whether nothing changes. A person who confirms what the machine decided
-    leaves their mark, and so does one who gives another reason."""
-    return by.moderator is None or (last.moderator_id is not None and last.reason == reason)
+    leaves their mark, and so does one who gives another reason, or who answers what readers have reported since."""
+    if by.moderator is None:
+        return True
+    return last.moderator_id is not None and last.reason == reason and not comment.reports
 
 
 def _grace(site: Site, by: Decider) -> timedelta:

@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from moderation.accounts.models import Moderator
 from moderation.accounts.sites import NewSite
 from moderation.comments import form, reports
 from moderation.comments.models import Comment, Report
@@ -15,7 +16,7 @@ from moderation.db import Database, utcnow
 from moderation.review import decisions, tallies
 from moderation.settings import Settings
 
-from .helpers import BAD, KEY, add_site, bearer, comment_of, given, judge_all, take
+from .helpers import BAD, KEY, add_site, add_user, bearer, comment_of, given, judge_all, take
 
 SPAM = {"reason": "SPAM", "text": "Iklan judi", "reporter": {"external_id": "u1"}}
 
@@ -95,6 +96,27 @@ def test_a_decision_of_a_person_resolves_and_the_next_report_counts_anew(
     (row,) = rows(db)
     assert (row.reason, row.resolved_at) == ("OTHER", None)
     assert comment_of(db).reports == 1
+
+
+@pytest.mark.parametrize("many", [False, True])
+def test_who_approves_again_what_readers_reported_since_has_answered_them(
+    app: Flask, db: Database, made: NewSite, many: bool
+) -> None:
+    user = add_user(db)
+
+    def approve() -> None:
+        with db.transaction() as session:
+            comment, by = session.get_one(Comment, 1), decisions.Decider(session.get_one(Moderator, user))
+            if many:
+                decisions.decide_many(session, [comment], "approve", by, now=utcnow())
+            else:
+                decisions.decide(session, comment, "approve", by, seen_version=comment.version, now=utcnow())
+
+    for _ in range(2):
+        send(app, made)
+        assert reported(db) == 1
+        approve()
+        assert (reported(db), comment_of(db).reports, comment_of(db).status) == (0, 0, "APPROVED")
 
 
 def test_another_text_may_be_reported_again_and_counts_once(app: Flask, db: Database, made: NewSite) -> None:

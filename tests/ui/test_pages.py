@@ -210,6 +210,11 @@ def test_a_decided_card_names_who_and_cannot_be_decided_the_same_way(render: Ren
     assert "disabled" not in machine.one("button", value="approve").attrs
 
 
+def test_what_readers_reported_can_be_approved_again(render: Render) -> None:
+    reported = show(render, status="APPROVED", decided=Decided("approve", None, "Rani", NOW, False), reports=2)
+    assert "disabled" not in reported.one("button", value="approve").attrs
+
+
 def test_what_an_archive_brought_along_is_not_said_to_be_the_policys_decision(render: Render) -> None:
     archived = show(render, status="REJECTED", decided=Decided("reject", "SPAM", "", NOW, True, by="import"))
     assert "✕ Ditolak · Spam dari arsip," in archived.text
