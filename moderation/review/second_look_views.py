@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from moderation import web
 from moderation.accounts import auth
 from moderation.accounts.models import Site
-from moderation.comments import reports, status
+from moderation.comments import status
 from moderation.comments.models import Comment
 from moderation.db import utcnow
 from moderation.review import cards, second_looks
@@ -81,5 +81,4 @@ def _second_look_page(session: Session, wanted: SecondLook | None, *, skipped: b
         skipped=skipped,
         waiting=second_looks.waiting(session, g.site_ids, g.me),
         looked=request.args.get("looked", ""),
-        reasons=reports.REASONS,
     )

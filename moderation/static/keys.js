@@ -11,11 +11,14 @@ let refusedAt = -DEAF_MS;
 
 const act = (name, card = current()) => card && $(`[data-act="${name}"]`, card);
 
+/** The card that is meant: the current one, or the one that is looked at for a second time. */
+const meant = () => current() ?? $(".card:has([data-look])");
+
 /** A card that takes decisions, or the reason why it does not, spoken. */
 function open() {
-  const card = current();
+  const card = meant();
   if (!card || refuses(card)) return null;
-  if ($("[data-decide] button", card)) return card;
+  if ($("[data-decide] button, [data-look] button", card)) return card;
   say(word("not_now"), { bad: true });
   return null;
 }

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from moderation.accounts.models import Site
 from moderation.db import utcnow
 from moderation.scoring import explanations, store
 from moderation.scoring.scorer import TextScore
@@ -301,6 +302,26 @@ def test_who_hands_a_comment_over_by_keys_goes_on_with_the_next(desk: Desk) -> N
     press(page, "Control+Enter")
     expect(page.locator(f"#c-{two} .colleagues")).to_contain_text("baris dua")
     expect(page.locator(f"#c-{two}")).to_be_focused()
+
+
+def test_second_looks_take_the_keys_of_the_queue(desk: Desk) -> None:
+    one, two, _ = desk.held()
+    with desk.house.db.transaction() as session:
+        session.get_one(Site, desk.site.id).second_look_percent = 100
+    for number in (one, two):
+        desk.decide(number, "rani", "approve")
+    page = desk.window("sari", "/queue/second-looks")
+    count = page.locator("h1 .count")
+    expect(count).to_have_text("2")
+    press(page, "s")
+    expect(page).to_have_url(re.compile(r"after="))
+    page.go_back()
+    press(page, "f")
+    expect(page.locator("main [role=status]")).to_contain_text("You two agree.")
+    expect(count).to_have_text("1")
+    press(page, "d", "3")
+    expect(page.locator("main [role=status]")).to_contain_text("You two differ")
+    expect(count).to_have_text("0")
 
 
 def test_a_note_stays_on_the_card_for_colleagues(desk: Desk) -> None:
