@@ -183,6 +183,10 @@ def _steer(job_id: int, step: Step) -> None:
         let_nudge_leave()
 
 
+def _moment(told: str) -> str:
+    return f"{datetime.fromisoformat(told):%Y-%m-%d %H:%M:%S} UTC"
+
+
 def _show(body: bodies.Body) -> None:
     values = {
         "job": body["id"],
@@ -195,8 +199,8 @@ def _show(body: bodies.Body) -> None:
         "left alone": ", ".join([str(body["left"]), *(f"{n} {why}" for why, n in body["reasons_left"].items())]),
         "time left": f"{body['seconds']} s" if body["seconds"] is not None else "",
         "taken back by": f"job {body['undone_by']}" if body["undone_by"] else "",
-        "started": f"{body['created_at']} by {body['who']}",
-        "ended": body["finished_at"] or "",
+        "started": f"{_moment(body['created_at'])} by {body['who']}",
+        "ended": _moment(body["finished_at"]) if body["finished_at"] else "",
         "trouble": body["error"],
     }
     for name, value in values.items():

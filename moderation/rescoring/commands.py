@@ -92,7 +92,7 @@ def status(run_id: int | None, as_json: bool) -> None:
     elif run_id is None:
         for run, how in told:
             where = f"{how.tally.comments} of {how.total}"
-            click.echo(f"{run.id:>5}  {run.state:<9}  {where:>21}  {run.scorer}@{run.version}  {run.query or 'all'}")
+            click.echo(f"{run.id:>5}  {run.state:<9}  {where:>21}  site {run.site_id}  {_what(run)}")
     else:
         for run, how in told:
             _show(run, how)
@@ -216,6 +216,10 @@ def _show(run: RescoreRun, how: Progress) -> None:
     for name, value in values.items():
         if value != "":
             click.echo(f"{name:<14} {value}")
+
+
+def _what(run: RescoreRun) -> str:
+    return f"{run.scorer}@{run.version}  {run.query or 'all'}"
 
 
 def _line(run: RescoreRun, how: Progress) -> str:

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,7 @@ def test_the_command_line_previews_applies_follows_and_takes_back(
     work(db)
     shown = call("apply", "status", "1")
     assert "in the queue   3" in shown
+    assert re.search(r"^started +\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC by ", shown, re.M)
     assert "left alone     1, 1 decided" in shown
     assert comment_of(db, "c1").status == "HELD"
     assert call("apply", "cancel", "1") == "This job is over."

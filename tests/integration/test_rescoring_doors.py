@@ -65,6 +65,7 @@ def test_the_command_line_plans_starts_follows_and_steers(
     assert call("resume", "1") == "Run 1 is running.\n"
     work(db, settings)
     assert "100.0%" in call("watch", "1")
+    assert " site 1 " in call("status")
     shown = call("status", "1")
     assert "comments       4 of 4 (100.0%)" in shown
     assert "by command line" in shown
