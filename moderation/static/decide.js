@@ -146,6 +146,13 @@ async function undo(form) {
   }
   const first = $$(".queue .card").find((card) => back.includes(card));
   if (first) moveTo(first);
+  if (!first && $("#empty")) {
+    // What comes back has no place on a page without a list: the server makes it anew, and says what was done.
+    const url = new URL(location.href);
+    if (/^\d+$/.test(key)) url.searchParams.set("undone", key);
+    location.assign(url);
+    return;
+  }
   say(text || (answer.body.told ? word("reversed") : word("undone")));
   document.dispatchEvent(new Event("moderation:decided"));
 }

@@ -304,6 +304,18 @@ def test_who_hands_a_comment_over_by_keys_goes_on_with_the_next(desk: Desk) -> N
     expect(page.locator(f"#c-{two}")).to_be_focused()
 
 
+def test_what_is_undone_in_an_empty_queue_is_there_again(desk: Desk) -> None:
+    (one,) = desk.held(["satu"])
+    page = desk.window()
+    press(page, "f")
+    expect(page.locator(f"#c-{one}.is-gone")).to_be_visible()
+    page.reload()
+    expect(page.locator("#empty")).to_be_visible()
+    press(page, "u")
+    expect(page.locator(f"#c-{one}:not(.is-gone)")).to_be_visible()
+    expect(page.locator("#say")).to_contain_text("Undone. The site was not told.")
+
+
 def test_second_looks_take_the_keys_of_the_queue(desk: Desk) -> None:
     one, two, _ = desk.held()
     with desk.house.db.transaction() as session:
