@@ -85,7 +85,14 @@ READ = 16.0
 """Weight of a row that this project labelled: the only real Indonesian comments with labels for abuse."""
 
 WRITTEN = 6.0
-"""Weight of a whole comment written for this project."""
+"""Weight of a whole comment written for this project as a stream of comments brings them, most of them clean."""
+
+CHOSEN = 3.0
+"""Weight of one that was written to be hard, or with as many toxic ones as clean: at full weight the order of real
+comments suffers."""
+
+AS_THEY_COME = "as they come"
+"""Tag of the written comments that are mixed as a stream brings them."""
 
 READ_BY_US = "read"
 """Tag of the rows that this project labelled for abuse."""
@@ -191,7 +198,7 @@ def importance(row: Example, signal: str) -> float:
     if signal != SPAM and READ_BY_US in row.tags:
         return weight * READ
     if signal != SPAM and row.group in COMMENTS:
-        return weight * WRITTEN
+        return weight * (WRITTEN if AS_THEY_COME in row.tags else CHOSEN)
     if signal == SPAM:
         return weight * (HAM if "ham" in row.tags else 1.0)
     return weight * (WEAK if "weak" in row.tags else 1.0)

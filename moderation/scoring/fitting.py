@@ -20,7 +20,8 @@ REMEMBERED = 7
 """Corrections kept: each takes two vectors as long as all weights."""
 
 UNITS = 8
-"""Hidden units: which words stand together, beyond what a sum can say. More or softer ones judge comments worse."""
+"""Hidden units where nothing else is asked for: which words stand together, beyond what a sum can say. More or softer
+ones judge comments worse."""
 
 STIFFNESS = 20.0
 """Penalty of the hidden units' weights; those of the sum pay 1."""
@@ -67,12 +68,14 @@ def fit(
     strengths: Floats32,
     habits: Habits | None = None,
     caution: Floats32 | None = None,
+    units: int = UNITS,
 ) -> Head:
     """A head for rows given as a scipy matrix of n-grams [n, G] in CSR form and dense columns [n, D].
 
     `labels` [n, S] are 0 or 1, `weights` [n, S] what a row weighs for a signal (0 where it is not labelled),
     `strengths` [S] the inverse of the penalty (liblinear's C). The bias pays no penalty, those of sources do. `caution`
-    [S] multiplies the penalty of dense columns and hidden units, 1 where it is not given.
+    [S] multiplies the penalty of dense columns and hidden units, 1 where it is not given. Without hidden `units` the
+    problem is convex.
     """
     from scipy import sparse
     from scipy.optimize import fmin_l_bfgs_b
@@ -90,9 +93,9 @@ def fit(
         (grams.shape[1], outputs),
         (columns, outputs),
         (outputs,),
-        (columns, UNITS),
-        (UNITS,),
-        (UNITS, outputs),
+        (columns, units),
+        (units,),
+        (units, outputs),
         habits.own.shape,
     )
     ends = np.cumsum([0, *(math.prod(shape) for shape in shapes)])

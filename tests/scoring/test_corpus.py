@@ -250,6 +250,14 @@ def test_written_comments_are_mostly_clean_and_some_are_never_trained_on() -> No
     assert all(dataset.importance(row, TOXICITY) > 0 and row.labels[SPAM] == 0 for row in found)
 
 
+def test_comments_mixed_as_a_stream_brings_them_teach_more_than_chosen_ones() -> None:
+    weights: dict[bool, set[float]] = {}
+    for row in comments.examples():
+        if row.group == dataset.COMMENTS[0]:
+            weights.setdefault(dataset.AS_THEY_COME in row.tags, set()).add(dataset.importance(row, TOXICITY))
+    assert min(weights[True]) > max(weights[False]) > 0
+
+
 def test_language_sentences_are_sentences_and_named_once() -> None:
     found = list(frames.sentences())
     assert [text for text, times in Counter(text for _, text in found).items() if times > 1] == []

@@ -76,3 +76,40 @@ def test_heads_speak_in_the_shares_of_their_languages() -> None:
 def test_a_head_hears_its_own_hidden_units_only() -> None:
     found = linear.diagonal([np.full((2, 3), 1.0, np.float32), np.full((1, 3), 2.0, np.float32)])
     assert found.tolist() == [[1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 2, 2, 2]]
+
+
+def test_a_listed_word_speaks_louder_than_what_was_taught_and_for_the_trusting_signals_alone() -> None:
+    pytest.importorskip("sklearn", reason="the extra [train] is not installed")
+    from moderation.scoring import frames, training
+    from moderation.scoring.features import BUCKETS, columns
+    from moderation.signals import INSULT, SIGNALS, TOXICITY
+
+    names = columns(frames.lexicon())
+    size = len(SIGNALS)
+    deaf = fitting.Head(
+        np.zeros((BUCKETS, size), np.float32),
+        np.zeros((len(names), size), np.float32),
+        np.zeros(size, np.float32),
+        np.zeros((len(names), 1), np.float32),
+        np.zeros(1, np.float32),
+        np.zeros((1, size), np.float32),
+    )
+    heard = training.trusting(deaf, {"insult_mild": 0.5})
+    texts = ("dasar payah", "dasar payah payah payah", "terima kasih")
+    indices, values, pointers, dense = training.encode(texts)
+    grams = sparse.csr_matrix((values, indices, pointers), shape=(len(texts), BUCKETS))
+    logits = heard.logits(grams, dense)
+    for column, signal in enumerate(SIGNALS):
+        once, often, never = logits[:, column]
+        assert once == pytest.approx(0.5 if signal in (TOXICITY, INSULT) else 0.0)
+        assert never == 0.0
+        assert often == pytest.approx(once * np.log(4) / np.log(2))
+
+
+def test_a_head_without_hidden_units_is_a_plain_sum() -> None:
+    grams, dense, labels, weights = _rows()
+    head = fitting.fit(grams, dense, labels, weights, np.full(2, 5.0, np.float32), units=0)
+    right = (head.logits(grams, dense) > 0) == labels
+    assert right[:, 0].mean() > 0.98
+    assert right[:, 1].mean() < 0.9  # one column or the other, but not both: no sum says so
+    assert head.logits(grams, dense) == pytest.approx(grams @ head.grams + dense @ head.dense + head.bias)

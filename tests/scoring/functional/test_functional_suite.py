@@ -27,9 +27,8 @@ SHORT = 2
 RUN = 6
 """So many words in a row (single letters left out) that two people do not write by chance."""
 
-BY_CHANCE = frozenset({892023511, 4128682666})
-"""Checksums of runs that two people did write: words of condolence, and half a sentence of a written comment that the
-model of 28 November 2026 has learned from (see the model card). The latter goes out at the next training."""
+BY_CHANCE = frozenset({892023511})
+"""Checksums of runs that two people did write: words of condolence."""
 
 
 def _words_of(text: str) -> tuple[str, ...]:
