@@ -26,9 +26,9 @@ NOW = datetime(2026, 11, 22, 7, 31, 5, tzinfo=UTC)
 Render = Callable[..., Node]
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def bare() -> Flask:
-    """Templates and languages without the house."""
+    """Templates and languages without the house, once for all: compiling costs more than most of these tests."""
     app = Flask("moderation", root_path=str(Path(moderation.__file__).parent))
     i18n.init_app(app)
     app.context_processor(lambda: {"me": None, "prefs": None, "csrf_token": "token", "site_names": "Warta Contoh"})
