@@ -1,6 +1,6 @@
 """What the house refuses: each error knows its code and the field it names; the doors turn it into an answer."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 
 class ModerationError(Exception):
@@ -35,6 +35,14 @@ class InvalidInput(ModerationError):
 
     code = "invalid_input"
     status = 422
+
+
+NOT_AMONG = "%(name)s must be one of %(among)s."
+
+
+def not_among(name: str, among: Iterable[str], *, field: str | None = None) -> InvalidInput:
+    """The error of a value that is none of a few; `field` is its whole path where that is not its name."""
+    return InvalidInput(NOT_AMONG, field=field or name, values={"name": name, "among": ", ".join(among)})
 
 
 class MalformedInput(ModerationError):

@@ -90,8 +90,7 @@ def add(
     email = email.strip().lower()
     if email.count("@") != 1 or email.startswith("@") or email.endswith("@") or len(email) > 254:
         raise InvalidInput("That is no e-mail address.", field="email")
-    if role not in ROLES:
-        raise InvalidInput("The role must be one of %(among)s.", field="role", values={"among": ", ".join(ROLES)})
+    _check_role(role)
     if session.scalar(select(Moderator.id).where(Moderator.email == email)):
         raise Conflict("There is a user %(email)s already.", field="email", values={"email": email})
     moderator = Moderator(
@@ -129,10 +128,14 @@ def actor(moderator: Moderator) -> str:
     return f"moderator:{moderator.id}"
 
 
-def set_role(session: Session, moderator: Moderator, role: str, now: datetime, *, actor: str = "cli") -> None:
-    """Give another role; it counts from the next request on. Raises InvalidInput naming `role`."""
+def _check_role(role: str) -> None:
     if role not in ROLES:
         raise InvalidInput("The role must be one of %(among)s.", field="role", values={"among": ", ".join(ROLES)})
+
+
+def set_role(session: Session, moderator: Moderator, role: str, now: datetime, *, actor: str = "cli") -> None:
+    """Give another role; it counts from the next request on. Raises InvalidInput naming `role`."""
+    _check_role(role)
     moderator.role = role
     subject = f"moderator:{moderator.id}"
     audit.record(session, actor=actor, action="user.role", subject=subject, site_id=None, now=now, detail=role)

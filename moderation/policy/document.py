@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from moderation.errors import InvalidInput
+from moderation.errors import InvalidInput, not_among
 from moderation.signals import SIGNALS
 
 PRE = "pre"
@@ -97,9 +97,7 @@ def parse(document: Mapping[str, Any], version: int = 0) -> Policy:
         raise InvalidInput("A policy has no field %(name)s.", field=name, values={"name": name})
     mode = document.get("mode", AUTO)
     if mode not in MODES:
-        raise InvalidInput(
-            "%(name)s must be one of %(among)s.", field="mode", values={"name": "mode", "among": ", ".join(MODES)}
-        )
+        raise not_among("mode", MODES)
     return Policy(
         version=version,
         mode=mode,
@@ -154,11 +152,7 @@ def _word_list(name: str, item: Any) -> WordList:
         raise InvalidInput("A word list is {name, words, action}.", field=name)
     action = item.get("action", HOLD)
     if action not in (HOLD, REJECT):
-        raise InvalidInput(
-            "%(name)s must be one of %(among)s.",
-            field=f"{name}.action",
-            values={"name": "action", "among": f"{HOLD}, {REJECT}"},
-        )
+        raise not_among("action", (HOLD, REJECT), field=f"{name}.action")
     words = item.get("words", [])
     if not isinstance(words, list):
         raise InvalidInput("%(name)s must be a list.", field=f"{name}.words", values={"name": "words"})

@@ -17,7 +17,7 @@ from moderation import dispatch, parsing, queues
 from moderation.accounts import audit
 from moderation.accounts.models import Moderator, Site
 from moderation.comments.models import Comment, Revision
-from moderation.errors import Conflict, InvalidInput, NotFound
+from moderation.errors import Conflict, InvalidInput, NotFound, not_among
 from moderation.policy import store as policies
 from moderation.policy.models import PolicyDraft, PolicyVersion
 from moderation.rescoring.models import RescoreBatch, RescoreRun
@@ -154,9 +154,7 @@ def plan(
         raise InvalidInput(TOO_LONG, field="q")
     choice = releases.resolve(session, settings, scorer, site.id)
     if device not in DEVICES:
-        raise InvalidInput(
-            "%(name)s must be one of %(among)s.", field="device", values={"name": "device", "among": ", ".join(DEVICES)}
-        )
+        raise not_among("device", DEVICES)
     if device != CPU and choice.name != detoxify_scorer.NAME:
         raise InvalidInput(NO_DEVICE, field="device")
     document, version, draft_id = _policy(session, site.id, policy.strip())

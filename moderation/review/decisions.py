@@ -20,7 +20,7 @@ from moderation.accounts.models import AuditEntry, Moderator, Site
 from moderation.comments import status
 from moderation.comments.models import Comment
 from moderation.db import insert_many, inserts
-from moderation.errors import Conflict, InvalidInput
+from moderation.errors import Conflict, InvalidInput, not_among
 from moderation.policy import store as policies
 from moderation.review import decided, escalations, priority, settling, telling
 from moderation.review import evidence as evidences
@@ -218,15 +218,9 @@ def decide_many(
 
 def _check(action: str, by: Decider, reason: str | None) -> None:
     if action not in ACTIONS:
-        raise InvalidInput(
-            "%(name)s must be one of %(among)s.",
-            field="decision",
-            values={"name": "decision", "among": ", ".join(ACTIONS)},
-        )
+        raise not_among("decision", ACTIONS)
     if reason is not None and reason not in REASONS:
-        raise InvalidInput(
-            "%(name)s must be one of %(among)s.", field="reason", values={"name": "reason", "among": ", ".join(REASONS)}
-        )
+        raise not_among("reason", REASONS)
     if action == "reject" and by.moderator is not None and reason is None:
         raise InvalidInput("A rejection needs a reason.", field="reason")
 

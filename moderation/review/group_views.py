@@ -13,7 +13,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from moderation import web
 from moderation.accounts import auth, moderators
 from moderation.db import utcnow
-from moderation.errors import Conflict, InvalidInput, NotFound
+from moderation.errors import Conflict, InvalidInput, NotFound, not_among
 from moderation.review import campaigns, decisions, groups, queue
 
 group_pages = Blueprint("group_pages", __name__, url_prefix="/queue/groups")
@@ -82,11 +82,7 @@ def act(kind: str, value: str) -> AnyResponse:
         action = "reject" if reason else request.form.get("decision", "")
         if deed == "decide":
             if action not in ("approve", "reject"):
-                raise InvalidInput(
-                    "%(name)s must be one of %(among)s.",
-                    values={"name": "decision", "among": "approve, reject"},
-                    field="decision",
-                )
+                raise not_among("decision", ("approve", "reject"))
             result = groups.decide_all(
                 session,
                 site_ids,
@@ -112,11 +108,7 @@ def act(kind: str, value: str) -> AnyResponse:
                 campaigns.end_order(session, int(value), me, now)
             done = {"done": deed}
         else:
-            raise InvalidInput(
-                "%(name)s must be one of %(among)s.",
-                values={"name": "deed", "among": "decide, undo, order, end"},
-                field="deed",
-            )
+            raise not_among("deed", ("decide", "undo", "order", "end"))
     if request.form.get("back") == "groups":
         return redirect(url_for("group_pages.floods"), 303)
     return redirect(url_for("group_pages.page", kind=kind, value=value, **done), 303)

@@ -16,7 +16,7 @@ from moderation.accounts.models import Moderator
 from moderation.comments import standings, story_orders, story_rules
 from moderation.comments.models import Author, Comment, Story
 from moderation.db import utcnow
-from moderation.errors import InvalidInput, NotFound
+from moderation.errors import InvalidInput, NotFound, not_among
 from moderation.review import claims, escalations, notes, people, queue
 
 people_pages = Blueprint("people_pages", __name__)
@@ -166,11 +166,7 @@ def order_story(story_id: int) -> AnyResponse:
     """Close an article or open it again, have every comment held or leave it to the policy."""
     deed = request.form.get("deed", "")
     if deed not in STORY_ORDERS:
-        raise InvalidInput(
-            "%(name)s must be one of %(among)s.",
-            field="deed",
-            values={"name": "deed", "among": ", ".join(STORY_ORDERS)},
-        )
+        raise not_among("deed", STORY_ORDERS)
     with web.database().transaction() as session:
         me = me_now(session)
         STORY_ORDERS[deed](session, _story(session, story_id, lock=True), me, utcnow())

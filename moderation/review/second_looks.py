@@ -17,7 +17,7 @@ from moderation.comments.models import Comment
 from moderation.comments.reports import REASONS
 from moderation.comments.status import APPROVED, REJECTED
 from moderation.db import affected
-from moderation.errors import Conflict, InvalidInput, NotFound
+from moderation.errors import Conflict, InvalidInput, NotFound, not_among
 from moderation.review import escalations
 from moderation.review.models import Decision, SecondLook
 
@@ -117,11 +117,7 @@ def look(
     when somebody was first, or the decision does not stand any more.
     """
     if action not in ACTIONS:
-        raise InvalidInput(
-            "%(name)s must be one of %(among)s.",
-            values={"name": "decision", "among": "approve, reject"},
-            field="decision",
-        )
+        raise not_among("decision", ACTIONS)
     if action == "reject" and reason not in REASONS:
         raise InvalidInput("A rejection needs a reason.", field="reason")
     wanted = session.get(SecondLook, look_id)

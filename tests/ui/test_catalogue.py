@@ -20,7 +20,7 @@ ROOT = Path(moderation.__file__).parent
 CATALOGUE = read_po((ROOT / "translations/id/LC_MESSAGES/messages.po").open("rb"))
 ERRORS = {error.__name__ for error in errors.ModerationError.__subclasses__()}
 SHOWN = (
-    *("accounts/moderators.py", "accounts/sites.py", "accounts/preferences.py", "accounts/tokens.py"),
+    *("errors.py", "accounts/moderators.py", "accounts/sites.py", "accounts/preferences.py", "accounts/tokens.py"),
     *("delivery/endpoints.py", "delivery/page_views.py", "policy/document.py", "policy/drafts.py"),
     *("rescoring/apply_views.py", "rescoring/applying.py", "rescoring/policy_views.py", "rescoring/report.py"),
     *("rescoring/rescore_views.py", "rescoring/runs.py"),
