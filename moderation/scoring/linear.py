@@ -95,8 +95,8 @@ class Model:
 
     def logits(self, row: Row, shares: Floats) -> Floats:
         """One calibrated number per signal [S]; `shares` [H] of the heads."""
-        chars = self.weights[row.chars].sum(axis=0, dtype=np.int32) * row.char_value
-        words = self.weights[row.words].sum(axis=0, dtype=np.int32) * row.word_value
+        chars = self.weights.take(row.chars, axis=0).sum(axis=0, dtype=np.int32) * row.char_value
+        words = self.weights.take(row.words, axis=0).sum(axis=0, dtype=np.int32) * row.word_value
         return self.mixed((chars + words) * self.scales + self.of_dense(row.dense), shares)
 
     def logits_of(self, texts: Sequence[Encoded], shares: Floats) -> Floats:
@@ -125,7 +125,7 @@ class Model:
     def language_probabilities(self, row: Row) -> Floats:
         """How likely each of `languages` is, by letters alone."""
         buckets = row.chars & (LANGUAGE_BUCKETS - 1)
-        sums = self.language_weights[buckets].sum(axis=0, dtype=np.int32) * row.char_value
+        sums = self.language_weights.take(buckets, axis=0).sum(axis=0, dtype=np.int32) * row.char_value
         logits = sums * self.language_scales + self.language_bias
         odds = np.exp(logits - logits.max())
         result: Floats = (odds / odds.sum()).astype(np.float32)
