@@ -14,8 +14,9 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 
-from moderation.scoring import brands, spam_lists
+from moderation.scoring import brands, normalise, spam_lists
 from moderation.scoring.normalise import View
 from moderation.scoring.scorer import Span
 
@@ -33,7 +34,8 @@ _SCHEME = re.compile(r"(?:h[tx]{2}ps?|ftp)\s?:\s?//\s?([^\s<>\"'`|\\^{}]{3,2000}
 _BARE = re.compile(
     rf"(?<![a-z0-9@._-])((?:{_LABEL}\.){{1,10}}[a-z]{{2,18}})(?![a-z0-9@-])((?:[:/?#][^\s<>\"']{{0,500}})?)"
 )
-_LINK_MARKS = (".", "://", "dot", "titik")
+_DOT_INSIDE = re.compile(r"\.[a-z][a-z]")
+_SPELLED_DOTS = ("[.]", "(.)", "dot", "titik")
 _SPELLED = re.compile(
     r"(?<![a-z0-9-])([a-z0-9][a-z0-9-]{1,62})\s{0,2}(?:\[\.\]|\(\.\)|\[dot\]|\(dot\)|\[titik\]|\(titik\)|\sdot\s|\stitik\s)\s{0,2}"
     r"(com|net|org|id|xyz|info|online|site|club|vip|pro|live|me|ly|cc|top)(?![a-z])"
@@ -82,8 +84,8 @@ class Evidence:
 
 def find(view: View) -> Evidence:
     """All evidence of one text. Never raises on any text."""
-    links = list(_links(view)) if any(mark in view.folded for mark in _LINK_MARKS) else []
-    digits = _digits(view.folded)
+    links = list(_links(view))
+    digits = normalise.digits(view.folded)
     phones = list(_phones(view)) if digits >= 8 else []
     masked = [span for span in _masked_phones(view, digits) if _apart(span, phones)]
     veiled = [
@@ -111,22 +113,13 @@ def find(view: View) -> Evidence:
     return Evidence(tuple(sorted(spans, key=lambda span: (span.start, span.end))), facts)
 
 
-def _first(spans: Iterable[Span]) -> list[Span]:
-    kept = []
-    for span in spans:
-        kept.append(span)
-        if len(kept) == MAX_SPANS:
-            break
-    return kept
+def _first(spans: Iterable[Span]) -> Iterator[Span]:
+    return islice(spans, MAX_SPANS)
 
 
 def _apart(span: Span, others: list[Span]) -> bool:
     """Whether a span overlaps none of the others, of which there are as many as a text has room for."""
     return all(span.end <= other.start or other.end <= span.start for other in others[:MAX_SPANS])
-
-
-def _digits(folded: str) -> int:
-    return sum(map(folded.count, "0123456789"))
 
 
 @lru_cache(maxsize=1)
@@ -136,6 +129,7 @@ def _extract() -> Callable[[str], tuple[str, str]]:
 
     extract = tldextract.TLDExtract(suffix_list_urls=(), cache_dir=None)
 
+    @lru_cache(maxsize=4096)
     def split(host: str) -> tuple[str, str]:
         parts = extract(host)
         return parts.top_domain_under_public_suffix, parts.suffix
@@ -161,18 +155,20 @@ def phone(text: str) -> str:
 
 
 def _links(view: View) -> Iterator[Span]:
+    """Addresses with a scheme, with a spelled dot, and bare ones. What each can't do without is looked for first."""
+    folded = view.folded
     taken: list[tuple[int, int]] = []
-    for match in _SCHEME.finditer(view.folded):
+    for match in _SCHEME.finditer(folded) if "//" in folded else ():
         end = match.start() + len(match.group().rstrip(".,;:!?)]}»”’"))
-        host = domain(view.folded[match.start(1) : end])
+        host = domain(folded[match.start(1) : end])
         if host and end > match.start(1):
             taken.append((match.start(), end))
             yield Span(*view.span(match.start(), end), "link", host)
-    for match in _SPELLED.finditer(view.folded):
+    for match in _SPELLED.finditer(folded) if any(dot in folded for dot in _SPELLED_DOTS) else ():
         if _free(taken, match.start()):
             taken.append(match.span())
             yield Span(*view.span(*match.span()), "link", f"{match.group(1)}.{match.group(2)}")
-    for match in _BARE.finditer(view.folded):
+    for match in _BARE.finditer(folded) if _DOT_INSIDE.search(folded) else ():
         if not _free(taken, match.start()):
             continue
         host = _address(match.group(1), match.group(2))

@@ -5,6 +5,7 @@ another language; a text too short to tell ("mantap", emoji, a name) is `und` an
 Sundanese count as Indonesian: readers mix them, and the models see the same words.
 """
 
+import re
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Sequence
@@ -56,6 +57,7 @@ _SCRIPTS: tuple[tuple[int, int, str], ...] = (
 )
 """Blocks of The Unicode Standard and the language most written in them; first, last, ISO 639-1 code."""
 
+_OTHER_SCRIPT = re.compile(f"[{''.join(f'{chr(first)}-{chr(last)}' for first, last, _ in _SCRIPTS)}]")
 _FIRSTS = [first for first, _, _ in _SCRIPTS]
 
 
@@ -78,7 +80,7 @@ def script_of(char: str) -> str:
 
 def by_script(plain: str) -> Language | None:
     """The language of a text whose letters are mostly not Latin; None when most of them are, or there are none."""
-    if plain.isascii():
+    if plain.isascii() or not _OTHER_SCRIPT.search(plain):
         return None
     scripts: Counter[str] = Counter()
     letters = 0
@@ -107,7 +109,7 @@ def detect(encoded: Encoded, chances: Sequence[float], languages: Sequence[str],
     found = by_script(encoded.view.plain)
     if found is not None:
         return found
-    words = [word for word in encoded.words_of_text if word.isalpha()]
+    words = list(filter(str.isalpha, encoded.words_of_text))
     letters = sum(map(len, words))
     if letters < 3:
         return Language(UNDECIDED)
