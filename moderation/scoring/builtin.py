@@ -177,21 +177,15 @@ class BuiltinScorer:
         """
         model, row = self._model, encoded.whole()
         size = len(encoded.text)
-        slopes = np.zeros((size + 1, len(signals)))
-        places, lengths, char_buckets = encoded.char_grams
-        for starts, ends, buckets, value in (
-            (places, places + lengths, char_buckets, row.char_value),
-            (*encoded.word_grams, row.word_value),
+        places, slopes = [], []
+        for (starts, ends, buckets), value in (
+            (encoded.char_grams, row.char_value),
+            (encoded.word_grams, row.word_value),
         ):
-            shares = model.mixed(model.weights[buckets] * (model.scales * np.float32(value)), heads)[:, signals]
-            shares = shares / np.maximum(ends - starts, 1)[:, None]
-            np.add.at(slopes, starts, shares)
-            np.subtract.at(slopes, ends, shares)
-        sums = np.zeros((size + 1, len(signals)))
-        np.cumsum(np.cumsum(slopes, axis=0)[:-1], axis=0, out=sums[1:])
-        ends = np.array([token.end for token in encoded.tokens])
-        starts = np.array([token.start for token in encoded.tokens])
-        words: NDArray[np.float64] = sums[ends] - sums[starts]
+            own = model.of_grams(buckets, signals, value, heads) / np.maximum(ends - starts, 1)[:, None]
+            places += [starts, ends]
+            slopes += [own, -own]
+        words = _summed(np.concatenate(places), np.concatenate(slopes), size, encoded.places)
         behind = model.lexicon.behind(encoded.hits)
         if not behind:
             return words
@@ -205,18 +199,38 @@ class BuiltinScorer:
         return words
 
 
+def _summed(
+    places: NDArray[np.int64],
+    slopes: NDArray[np.float64],
+    size: int,
+    words: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> NDArray[np.float64]:
+    """What lies on the characters of every word, [words, signals], in a text of this size.
+
+    An n-gram's share lies evenly on its characters: it goes up by `slopes` where the n-gram begins and down where it
+    ends.
+    """
+    starts, ends = words
+    found = np.empty((len(starts), slopes.shape[1]))
+    sums = np.zeros(size + 1)
+    for column, own in enumerate(slopes.T):
+        np.cumsum(np.cumsum(np.bincount(places, own, size + 1))[:-1], out=sums[1:])
+        found[:, column] = sums[ends] - sums[starts]
+    return found
+
+
 def _best_words(encoded: Encoded, scores: NDArray[np.float64], signal: str) -> list[Span]:
     top = float(scores.max())
     if top <= 0:
         return []
     chosen: dict[tuple[int, int], str] = {}
-    for place in np.argsort(-scores)[: MAX_WORDS * 2]:
+    starts, ends = encoded.places
+    for place in np.argsort(-scores)[: MAX_WORDS * 2].tolist():
         if scores[place] < max(top * 0.3, 0.1) or len(chosen) == MAX_WORDS:
             break
-        token = encoded.tokens[int(place)]
-        origin = encoded.origin(token.start, token.end)
+        origin = encoded.origin(int(starts[place]), int(ends[place]))
         if origin is not None and not any(start < origin[1] and origin[0] < end for start, end in chosen):
-            chosen[origin] = token.text
+            chosen[origin] = encoded.words[place]
     spans: list[Span] = []
     for (start, end), word in sorted(chosen.items()):
         last = spans[-1] if spans else None

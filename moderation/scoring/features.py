@@ -12,13 +12,15 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import compress
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from moderation.scoring import evidence, normalise
 from moderation.scoring.evidence import Evidence
-from moderation.scoring.lexicon import MOST_COUNTED, Hit, Lexicon, Token
+from moderation.scoring.lexicon import MOST_COUNTED, Hit, Lexicon
 from moderation.scoring.normalise import View
 
 FEATURES_VERSION = 2
@@ -64,6 +66,9 @@ def _powers(base: int, count: int) -> NDArray[np.uint64]:
 _MAX_GROUP = 60_000
 """Code points that are hashed together: what their arrays take stays in the processor's cache."""
 
+_MAX_TEXTS = 1 << 32 - BITS
+"""Texts that are hashed together: a text's number and a bucket share 32 bits, which sort in half the time of 64."""
+
 
 @lru_cache(maxsize=1)
 def _all_powers() -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
@@ -82,11 +87,11 @@ _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _SALTS = {size: np.uint64((size * 0xC2B2AE3D27D4EB4F) & _MASK64) for size in (*_SIZES, 11, 12)}
 
 
-def _bucket(hashes: NDArray[np.uint64]) -> NDArray[np.int64]:
+def _bucket(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
     hashes ^= hashes >> np.uint64(33)
     hashes *= _MIX
     hashes ^= hashes >> np.uint64(33)
-    return (hashes & np.uint64(BUCKETS - 1)).astype(np.int64)
+    return hashes.astype(np.uint32) & np.uint32(BUCKETS - 1)
 
 
 @dataclass(frozen=True)
@@ -116,11 +121,12 @@ class Block:
     starts: NDArray[np.int64]
 
     @classmethod
-    def of(cls, owners: NDArray[np.int64], buckets: NDArray[np.int64], texts: int) -> "Block":
-        """From the bucket of every n-gram and the text that it stands in."""
-        keys = np.sort((owners << BITS) | buckets)  # numpy's own unique hashes first, which takes twice as long here
-        keys = keys[np.diff(keys, prepend=-1) != 0]
-        return cls(keys & (BUCKETS - 1), np.searchsorted(keys, np.arange(texts + 1, dtype=np.int64) << BITS))
+    def of(cls, keys: NDArray[np.uint32], texts: int) -> "Block":
+        """From the key of every n-gram: the number of its text, and below it, in BITS bits, its bucket."""
+        keys = _distinct(keys)
+        firsts = np.arange(texts, dtype=np.uint32) << np.uint32(BITS)
+        starts = np.append(np.searchsorted(keys, firsts), len(keys))
+        return cls(_buckets_of(keys), starts)
 
     def row(self, text: int) -> NDArray[np.int64]:
         """The buckets of one text."""
@@ -138,6 +144,18 @@ class Block:
         return found / np.sqrt(np.maximum(sizes, 1))[:, None]
 
 
+def _distinct(values: NDArray[Any]) -> NDArray[Any]:
+    """The values in order, each once. (numpy's own `unique` hashes first, which takes twice as long here.)"""
+    values = np.sort(values)
+    new = np.ones(len(values), dtype=bool)
+    np.not_equal(values[1:], values[:-1], out=new[1:])
+    return values[new]
+
+
+def _buckets_of(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
+    return (keys & np.uint32(BUCKETS - 1)).astype(np.int64)
+
+
 class Grams:
     """The n-grams of several texts, hashed together: what costs a few numpy calls for one text costs them for all.
 
@@ -146,55 +164,74 @@ class Grams:
 
     def __init__(self, texts: Sequence[str]) -> None:
         joined = "".join(texts)
+        sizes = [len(text) for text in texts]
         self._offsets: NDArray[np.int64] = np.zeros(len(texts) + 1, dtype=np.int64)
-        np.cumsum([len(text) for text in texts], out=self._offsets[1:])
+        np.cumsum(sizes, out=self._offsets[1:])
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        starts, ends = _words(joined, codes)
         letters = codes.astype(np.uint64)
         letters[(codes >= 48) & (codes <= 57)] = 48
-        size = len(codes)
-        powers, inverses = _powers_of(size)
-        sums = np.zeros(size + 1, dtype=np.uint64)
+        powers, inverses = _powers_of(len(codes))
+        sums = np.zeros(len(codes) + 1, dtype=np.uint64)
         np.cumsum(letters * powers, out=sums[1:])
-        space = codes == 32
-        spaces = np.zeros(size + 1, dtype=np.int32)
-        np.cumsum(space, out=spaces[1:])
-        empty: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+        owners = np.repeat(np.arange(len(texts), dtype=np.uint32) << np.uint32(BITS), sizes)
+        self._hash_chars(codes == 32, sums, inverses, owners)
+        self._hash_words(*_words(joined, codes), sums, inverses, owners)
+        # The words are cut where they were hashed: to look for them by TOKEN takes as long as all the hashing.
+        edges = zip(self._starts.tolist(), self._ends.tolist(), strict=True)
+        self._all_words = [joined[start:end] for start, end in edges]
+
+    def _hash_chars(
+        self,
+        space: NDArray[np.bool_],
+        sums: NDArray[np.uint64],
+        inverses: NDArray[np.uint64],
+        owners: NDArray[np.uint32],
+    ) -> None:
+        """Places and keys of the character n-grams, one size after the other."""
         self._kept: list[NDArray[np.int64]] = []
         hashes = []
+        crossed = np.zeros(max(len(space) - 1, 0), dtype=bool)
         for width in _SIZES:
-            count = size - width + 1
-            if count <= 0:
-                self._kept.append(empty)
-                continue
-            inner = spaces[width - 1 : width - 1 + count] - spaces[1 : 1 + count]
-            keep = np.flatnonzero((inner == 0) & ~(space[:count] & space[width - 1 :]))
-            hashes.append(((sums[keep + width] - sums[keep]) * inverses[keep]) ^ _SALTS[width])
-            self._kept.append(keep)
-        self._char_buckets = _bucket(np.concatenate(hashes)) if hashes else empty
+            # `crossed`: an n-gram of this size that starts here has a space inside.
+            count = max(len(space) - width + 1, 0)
+            if width > 2:
+                crossed = crossed[:count] | space[width - 2 : width - 2 + count]
+            kept = (~(crossed | (space[:count] & space[width - 1 :]))).nonzero()[0]
+            hashes.append(((sums[width:] - sums[:count]) * inverses[:count])[kept] ^ _SALTS[width])
+            self._kept.append(kept)
+        self._char_keys = owners[np.concatenate(self._kept)] | _bucket(np.concatenate(hashes))
+
+    def _hash_words(
+        self,
+        starts: NDArray[np.int64],
+        ends: NDArray[np.int64],
+        sums: NDArray[np.uint64],
+        inverses: NDArray[np.uint64],
+        owners: NDArray[np.uint32],
+    ) -> None:
+        """Places and keys of the words, then of the pairs of words."""
+        own = owners[starts]
         one = (sums[ends] - sums[starts]) * inverses[starts]
-        owners = self._owners(starts)
-        together = np.flatnonzero(owners[:-1] == owners[1:]) if len(owners) else empty
+        together = (own[:-1] == own[1:]).nonzero()[0]
         two = one[together] * np.uint64(0xD6E8FEB86659FD93) + one[together + 1]
         self._starts, self._ends, self._together = starts, ends, together
-        self._word_buckets = _bucket(np.concatenate([one ^ _SALTS[11], two ^ _SALTS[12]]))
-        self._word_owners = np.concatenate([owners, owners[together]])
-        self._firsts = np.searchsorted(owners, np.arange(len(texts) + 1))
-
-    def _owners(self, places: NDArray[np.int64]) -> NDArray[np.int64]:
-        found: NDArray[np.int64] = np.searchsorted(self._offsets, places, side="right") - 1
-        return found
+        self._word_keys = _bucket(np.concatenate([one ^ _SALTS[11], two ^ _SALTS[12]]))
+        self._word_keys |= np.concatenate([own, own[together]])
+        self._firsts: list[int] = np.searchsorted(starts, self._offsets).tolist()
 
     @cached_property
     def chars(self) -> Block:
         """Character n-grams of all texts."""
-        owners = np.concatenate([self._owners(kept) for kept in self._kept])
-        return Block.of(owners, self._char_buckets, len(self._offsets) - 1)
+        return Block.of(self._char_keys, len(self._offsets) - 1)
 
     @cached_property
     def words(self) -> Block:
         """Words and pairs of words of all texts."""
-        return Block.of(self._word_owners, self._word_buckets, len(self._offsets) - 1)
+        return Block.of(self._word_keys, len(self._offsets) - 1)
+
+    def words_of(self, text: int) -> list[str]:
+        """The words of a text, as TOKEN finds them."""
+        return self._all_words[self._firsts[text] : self._firsts[text + 1]]
 
     def tokens(self, text: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where the words of a text start and end in it."""
@@ -202,27 +239,28 @@ class Grams:
         return self._starts[part] - self._offsets[text], self._ends[part] - self._offsets[text]
 
     def char_grams(self, text: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Of every character n-gram of a text: place, length, bucket."""
-        places, lengths, buckets = [], [], []
+        """Of every character n-gram of a text: start, end, bucket."""
+        starts, keys, sizes = [], [], []
         first = 0
-        for width, kept in zip(_SIZES, self._kept, strict=True):
-            low, high = np.searchsorted(kept, self._offsets[text : text + 2])
-            places.append(kept[low:high] - self._offsets[text])
-            lengths.append(np.full(high - low, width))
-            buckets.append(self._char_buckets[first + low : first + high])
+        for kept in self._kept:
+            low, high = kept.searchsorted(self._offsets[text : text + 2]).tolist()
+            starts.append(kept[low:high])
+            keys.append(self._char_keys[first + low : first + high])
+            sizes.append(high - low)
             first += len(kept)
-        return np.concatenate(places), np.concatenate(lengths), np.concatenate(buckets)
+        places = np.concatenate(starts) - self._offsets[text]
+        return places, places + np.repeat(_SIZES, sizes), _buckets_of(np.concatenate(keys))
 
     def word_grams(self, text: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Of every word and pair of words of a text: start, end, bucket."""
         starts, ends = self.tokens(text)
         low, high = np.searchsorted(self._together, self._firsts[text : text + 2])
-        single = self._word_buckets[self._firsts[text] : self._firsts[text + 1]]
-        pairs = self._word_buckets[len(self._starts) + low : len(self._starts) + high]
+        single = self._word_keys[self._firsts[text] : self._firsts[text + 1]]
+        pairs = self._word_keys[len(self._starts) + low : len(self._starts) + high]
         return (
             np.concatenate([starts, starts[:-1]]),
             np.concatenate([ends, ends[1:]]),
-            np.concatenate([single, pairs]),
+            _buckets_of(np.concatenate([single, pairs])),
         )
 
 
@@ -266,7 +304,7 @@ class Encoded:
             if len(one.text) >= _MAX_TEXT:  # cut off, so that it does not end with a space
                 one._hashed(Grams([one.text]), 0)
                 continue
-            if size + len(one.text) > _MAX_GROUP:
+            if size + len(one.text) > _MAX_GROUP or len(group) == _MAX_TEXTS:
                 _hash_together(group)
                 group, size = [], 0
             group.append(one)
@@ -289,7 +327,11 @@ class Encoded:
             self._readings.append((position, reading.start, reading.end))
             position += len(reading.text) + 1
         self.text = "".join(pieces)[:_MAX_TEXT]
-        self.words: list[str] = TOKEN.findall(self.text)
+
+    @cached_property
+    def words(self) -> list[str]:
+        """The words of the model's text."""
+        return self.grams.words_of(self.place)
 
     @cached_property
     def hits(self) -> list[Hit]:
@@ -305,22 +347,20 @@ class Encoded:
         self.grams, self.place = grams, place
 
     @cached_property
-    def tokens(self) -> list[Token]:
-        """The words with their places in the model's text."""
-        starts, ends = self.grams.tokens(self.place)
-        return [Token(*item) for item in zip(self.words, starts.tolist(), ends.tolist(), strict=True)]
+    def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where the words start and end in the model's text."""
+        return self.grams.tokens(self.place)
 
     @property
     def words_of_text(self) -> list[str]:
         """The words of the text itself, without other readings."""
         if not self._readings:
             return self.words
-        _, ends = self.grams.tokens(self.place)
-        return self.words[: int(np.searchsorted(ends, self._folded_size + 1, side="right"))]
+        return self.words[: int(self.places[1].searchsorted(self._folded_size + 1, side="right"))]
 
     @cached_property
     def char_grams(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Of every character n-gram: place in the model's text, length, bucket."""
+        """Of every character n-gram: start and end in the model's text, bucket."""
         return self.grams.char_grams(self.place)
 
     @cached_property
@@ -364,17 +404,29 @@ class Encoded:
 
     def part(self, start: int, end: int) -> Row:
         """The features of `folded[start:end]` and the readings of words in it."""
-        anchors = self._anchors
-        char_places, _, char_buckets = self.char_grams
-        word_starts, _, word_buckets = self.word_grams
-        chars, words = anchors[char_places], anchors[word_starts]
-        inside = [start <= anchors[token.start] < end for token in self.tokens]
-        hits = [hit for hit in self.hits if inside[hit.first] and inside[hit.last]]
+        anchors = self._hit_anchors
+        inside = [start <= first < end and start <= last < end for first, last in anchors]
         return Row(
-            np.unique(char_buckets[(chars >= start) & (chars < end)]),
-            np.unique(word_buckets[(words >= start) & (words < end)]),
-            self._dense(hits, self.view.folded[start:end]),
+            _distinct(_between(*self._anchored_chars, start, end)),
+            _distinct(_between(*self._anchored_words, start, end)),
+            self._dense(list(compress(self.hits, inside)), self.view.folded[start:end]),
         )
+
+    @cached_property
+    def _anchored_chars(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        starts, _, buckets = self.char_grams
+        return _in_order(self._anchors[starts], buckets)
+
+    @cached_property
+    def _anchored_words(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        starts, _, buckets = self.word_grams
+        return _in_order(self._anchors[starts], buckets)
+
+    @cached_property
+    def _hit_anchors(self) -> list[tuple[int, int]]:
+        """Of every listed word the places in the folded text that its first and its last word stand for."""
+        anchors = self._anchors[self.places[0]].tolist()
+        return [(anchors[hit.first], anchors[hit.last]) for hit in self.hits]
 
     def _dense(self, hits: list[Hit], folded: str) -> NDArray[np.float32]:
         abusive = len({hit.first for hit in hits if self.lexicon.categories[hit.category] in _ABUSIVE})
@@ -382,25 +434,46 @@ class Encoded:
         return np.array([*counts, *self._surface(folded, abusive)], dtype=np.float32)
 
     def _surface(self, folded: str, abusive: int) -> tuple[float, ...]:
+        """SURFACE of a part of the folded text; what is not in `folded` is told of the whole."""
+        whole, repeats, words = self._surface_of_whole
+        return (
+            *whole,
+            math.log1p(min(folded.count("!"), 10)) / 2,
+            math.log1p(min(folded.count("?"), 10)) / 2,
+            min(normalise.digits(folded) / max(len(folded), 1), 0.5),
+            math.log1p(len(folded)) / 8,
+            repeats,
+            min(abusive / words * 4, 1.0),
+        )
+
+    @cached_property
+    def _surface_of_whole(self) -> tuple[tuple[float, ...], float, int]:
+        """The first of SURFACE, the share of words that were there before, and the number of words, at least 1."""
         facts = self.evidence.facts
         original = self.view.original
-        letters = sum(map(str.isalpha, original)) if len(original) <= 400 else max(len(original) * 3 // 4, 1)
-        capitals = sum(map(str.isupper, original[:400]))
+        letters = normalise.letters(original) if len(original) <= 400 else max(len(original) * 3 // 4, 1)
         words = max(len(self.words), 1)
-        return (
+        whole = (
             math.log1p(min(facts["links"], 5)),
             math.log1p(min(facts["phones"], 5)),
             math.log1p(min(facts["hidden"], 10)) / 2,
             math.log1p(min(facts["styled"], 20)) / 3,
             math.log1p(min(len(self.brands), 4)),
-            capitals / letters if letters >= 8 else 0.0,
-            math.log1p(min(folded.count("!"), 10)) / 2,
-            math.log1p(min(folded.count("?"), 10)) / 2,
-            min(sum(map(folded.count, "0123456789")) / max(len(folded), 1), 0.5),
-            math.log1p(len(folded)) / 8,
-            1.0 - len(set(self.words)) / words,
-            min(abusive / words * 4, 1.0),
+            normalise.capitals(original[:400]) / letters if letters >= 8 else 0.0,
         )
+        return whole, 1.0 - len(set(self.words)) / words, words
+
+
+def _in_order(places: NDArray[np.int64], values: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places in ascending order, and what stands there."""
+    order = np.argsort(places, kind="stable")
+    return places[order], values[order]
+
+
+def _between(places: NDArray[np.int64], values: NDArray[np.int64], start: int, end: int) -> NDArray[np.int64]:
+    """The values from `start` to before `end`; the places are in ascending order."""
+    low, high = places.searchsorted((start, end))
+    return values[low:high]
 
 
 _LOGS = [math.log1p(count) for count in range(MOST_COUNTED + 1)]

@@ -82,16 +82,26 @@ class Model:
         return shares
 
     def mixed(self, values: NDArray[np.floating[Any]], shares: Floats) -> Floats:
-        """What the heads [.., H * S] say together in their shares [.., H]: [.., S]."""
-        apart = values.reshape(*values.shape[:-1], len(self.heads), len(self.signals))
-        found: Floats = (apart * shares[..., None]).sum(axis=-2).astype(np.float32)
-        return found
+        """What the heads [.., H * S] say together in their shares [.., H]: [.., S], or fewer than all signals."""
+        # Head by head: numpy's own sum over a middle axis takes five times as long.
+        apart = values.reshape(*values.shape[:-1], len(self.heads), -1)
+        found = apart[..., 0, :] * shares[..., 0, None]
+        for head in range(1, len(self.heads)):
+            found = found + apart[..., head, :] * shares[..., head, None]
+        return found.astype(np.float32)
 
     def of_dense(self, dense: Floats) -> Floats:
         """What the dense columns [.., D] add to the heads' logits [.., H * S], the bias included."""
         hidden = np.tanh(dense @ self.inner + self.inner_bias)
         found: Floats = dense @ self.dense + hidden @ self.outer + self.bias
         return found
+
+    def of_grams(self, buckets: NDArray[np.int64], signals: Sequence[int], value: float, shares: Floats) -> Floats:
+        """What n-grams of this value add to the logits of some signals, each alone: [n, signals]."""
+        shape = (-1, len(self.heads), len(self.signals))
+        weights = self.weights.take(buckets, axis=0).reshape(shape)[:, :, signals]
+        scales = (self.scales * np.float32(value)).reshape(shape)[:, :, signals]
+        return self.mixed((weights * scales).reshape(len(buckets), -1), shares)
 
     def logits(self, row: Row, shares: Floats) -> Floats:
         """One calibrated number per signal [S]; `shares` [H] of the heads."""

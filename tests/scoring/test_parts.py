@@ -70,7 +70,7 @@ def test_a_part_of_a_text_sees_its_own_words_only() -> None:
 def test_every_token_knows_its_place_in_the_original() -> None:
     text = "𝓖oblok, g0bl0k dan g o b l o k"
     encoded = Encoded(text, WORDS)
-    places = [encoded.origin(token.start, token.end) for token in encoded.tokens]
+    places = [encoded.origin(*place) for place in zip(*(side.tolist() for side in encoded.places), strict=True)]
     assert all(place is not None and 0 <= place[0] < place[1] <= len(text) for place in places)
     written = [text[place[0] : place[1]] for place in places if place is not None]
     assert written[0] == "𝓖oblok"
