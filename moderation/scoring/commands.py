@@ -162,10 +162,11 @@ def _parse(line: bytes) -> tuple[Any, str] | None:
         raise _BadLine('has no "text" that is a string')
     if not isinstance(item.get("id"), str | int) or isinstance(item.get("id"), bool):
         raise _BadLine('has no "id" that is a string or a whole number')
-    try:
-        item["text"].encode("utf-8")
-    except UnicodeEncodeError:
-        raise _BadLine('has half a surrogate pair in "text"') from None
+    for name in ("id", "text"):  # the id is written again, and half a pair cannot be
+        try:
+            str(item[name]).encode("utf-8")
+        except UnicodeEncodeError:
+            raise _BadLine(f'has half a surrogate pair in "{name}"') from None
     return item["id"], item["text"]
 
 

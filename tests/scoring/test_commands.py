@@ -66,7 +66,8 @@ def test_no_words_are_looked_for_that_nobody_asked_for(
         (b'{"id": null, "text": "halo"}', '"id"'),
         (b'["a"]', '"text"'),
         (b'{"id": "a", "text": "\xff"}', "not UTF-8"),
-        (rb'{"id": "a", "text": "\ud800"}', "surrogate"),
+        (rb'{"id": "a", "text": "\ud800"}', 'surrogate pair in "text"'),
+        (rb'{"id": "\ud800", "text": "halo"}', 'surrogate pair in "id"'),
         (b"[" * 100_000, "not JSON"),
     ],
 )
