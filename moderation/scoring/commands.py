@@ -3,7 +3,8 @@
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -18,6 +19,7 @@ from moderation.opening import opened
 from moderation.policy import store as policies
 from moderation.policy.defaults import DEFAULT_DOCUMENT
 from moderation.policy.document import Policy, parse
+from moderation.review import evidence
 from moderation.scoring import (
     builtin,
     conversion,
@@ -30,15 +32,18 @@ from moderation.scoring import (
 )
 from moderation.scoring.conversion import Converted, Marks, Wanted
 from moderation.scoring.scorer import Scorer, ScorerError, TextScore
+from moderation.scoring.store import StoredScore
 from moderation.scoring.weights import Installed
 from moderation.settings import Settings
+from moderation.signals import SIGNALS, SPAM
 
 BATCH = {detoxify_torch.CPU: 64, detoxify_torch.CUDA: 65_536}
 """Texts judged in one call."""
 
 
-SCORER_HELP = """builtin or detoxify; builtin@2 for a release, builtin@VERSION (or its beginning), builtin@package.
-Without it what MODERATION_SCORER says."""
+SCORER_HELP = """builtin or detoxify, alone; builtin@2 for a release, builtin@VERSION (or its beginning),
+builtin@package. Without it those that MODERATION_SCORER names judge, and each signal is that of the scorer that speaks
+for it (MODERATION_COMPOSITION); a site's own layer is not among them."""
 
 
 class _BadLine(Exception):
@@ -57,16 +62,13 @@ class _BadLine(Exception):
 def score(source: IO[bytes], name: str, device: str) -> None:
     """Score JSONL lines {"id", "text"} from SOURCE (or standard input).
 
-    Writes {"id", "signals", "language", "scorer"} lines to standard output, in the same order. A bad line is named with
-    its number on standard error, the others are scored all the same, and the exit status is 1.
+    Writes {"id", "signals", "language", "scorer"} lines to standard output, in the same order; "scorer" names whoever
+    speaks for a signal, each with its version. A bad line is named with its number on standard error, the others are
+    scored all the same, and the exit status is 1.
     """
     settings = settings_module.load()
-    named = name or (detoxify_scorer.NAME if settings.scorer == detoxify_scorer.NAME else builtin.NAME)
-    first = _make(named, settings, device)
-    second = None
-    if not name and registry.languages_of_detoxify(settings.data_dir) and settings.scorer == registry.AUTO:
-        second = registry.make_scorer(detoxify_scorer.NAME, settings, device=device)
-    if device != detoxify_torch.CPU and detoxify_scorer.NAME not in (first.name, second and second.name):
+    judge = _alone(_make(name, settings, device)) if name else _composed(settings, device)
+    if device != detoxify_torch.CPU and detoxify_scorer.NAME not in judge.names:
         raise ScorerError("Only Detoxify runs on a GPU, and it does not judge here; see --scorer and `models list`.")
     bad = 0
     total = _size(source)
@@ -86,14 +88,14 @@ def score(source: IO[bytes], name: str, device: str) -> None:
                     if item is not None:
                         items.append(item)
             answers: list[str] = []
-            for (identifier, _), (result, scorer) in zip(items, _judge(items, first, second), strict=True):
+            for (identifier, _), said in zip(items, judge([text for _, text in items]), strict=True):
                 answer = {
                     "id": identifier,
-                    "signals": dict(result.signals),
-                    "language": result.language,
-                    "scorer": f"{scorer.name}/{scorer.version}",
+                    "signals": said.signals,
+                    "language": said.language,
+                    "scorer": ", ".join(said.scorers),
                 }
-                if not result.supported:
+                if not said.supported:
                     answer["supported"] = False
                 answers.append(json.dumps(answer, ensure_ascii=False) + "\n")
             click.echo("".join(answers), nl=False)
@@ -123,19 +125,66 @@ def _scored(scorer: Scorer, texts: list[str]) -> list[TextScore]:
     return scorer.score(texts, spans=False) if isinstance(scorer, builtin.BuiltinScorer) else scorer.score(texts)
 
 
-def _judge(items: list[tuple[Any, str]], first: Scorer, second: Scorer | None) -> Iterator[tuple[TextScore, Scorer]]:
-    texts = [text for _, text in items]
-    results = _scored(first, texts)
-    again: dict[int, TextScore] = {}
-    if second is not None:
-        places = [index for index, result in enumerate(results) if result.language in second.languages]
-        again = dict(zip(places, second.score([texts[index] for index in places]), strict=True))
-    for index, result in enumerate(results):
-        better = again.get(index)
-        if better is None or second is None:
-            yield result, first
-        else:
-            yield better, second
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What is written of a text; `scorers`: `name/version` of those whose signals these are."""
+
+    signals: Mapping[str, float]
+    language: str
+    supported: bool
+    scorers: Sequence[str]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judge:
+    """Judges texts, in order. `names`: the scorers that do."""
+
+    names: Sequence[str]
+    judge: Callable[[list[str]], Iterable[_Said]]
+
+    def __call__(self, texts: list[str]) -> Iterable[_Said]:
+        return self.judge(texts)
+
+
+def _alone(scorer: Scorer) -> _Judge:
+    """One scorer, whatever it measures, in whatever language."""
+    label = [f"{scorer.name}/{scorer.version}"]
+
+    def judge(texts: list[str]) -> Iterator[_Said]:
+        for one in _scored(scorer, texts):
+            yield _Said(one.signals, one.language, one.supported, label)
+
+    return _Judge([scorer.name], judge)
+
+
+def _composed(settings: Settings, device: str) -> _Judge:
+    """As comments are judged, but for a site's layer and policy: the built-in, and Detoxify where it may speak."""
+    first = registry.make_scorer(builtin.NAME, settings)
+    always = detoxify_scorer.NAME in registry.required_scorers(settings)
+    second = None
+    if always or (settings.scorer == registry.AUTO and registry.languages_of_detoxify(settings.data_dir)):
+        second = registry.make_scorer(detoxify_scorer.NAME, settings, device=device)
+
+    def judge(texts: list[str]) -> Iterator[_Said]:
+        found = [[StoredScore(first.name, first.version, one)] for one in _scored(first, texts)]
+        if second is not None:
+            also = [
+                place
+                for place, (own,) in enumerate(found)
+                if always or registry.follow_up(settings, own.score) == second.name
+            ]
+            for place, one in zip(also, second.score([texts[place] for place in also]), strict=True):
+                found[place].append(StoredScore(second.name, second.version, one))
+        for given in found:
+            said = evidence.effective(given, settings.speakers)
+            yield _Said(
+                signals={name: said[name][0] for name in SIGNALS if name in said},
+                language=evidence.language(given) or "",
+                supported=any(signal != SPAM for signal in said),
+                scorers=list(dict.fromkeys(f"{item.scorer}/{item.version}" for _, item in said.values())),
+            )
+
+    return _Judge([first.name, *([second.name] if second is not None else [])], judge)
 
 
 def _size(source: IO[bytes]) -> int:

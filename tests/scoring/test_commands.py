@@ -1,14 +1,17 @@
 """`moderation score` and `moderation models`, as a person or a script calls them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from moderation.scoring import commands
+from moderation.scoring import commands, registry
 from moderation.scoring.builtin import BuiltinScorer
+from moderation.scoring.scorer import Scorer, TextScore
+from moderation.settings import Settings
 from moderation.signals import SIGNALS
 
 
@@ -54,6 +57,57 @@ def test_no_words_are_looked_for_that_nobody_asked_for(
     monkeypatch.setattr(BuiltinScorer, "_explain", lambda *_: pytest.fail("spans cost as much as the score"))
     result = runner.invoke(cli, ["score"], input=json.dumps({"id": 1, "text": "dasar goblok lu"}))
     assert json.loads(result.stdout)["signals"]["insult"] > 0.5
+
+
+class Foreign:
+    """Stands for Detoxify: speaks English, and knows toxicity only."""
+
+    name, version, languages = "detoxify", "w1", frozenset({"en"})
+
+    def score(self, texts: Sequence[str]) -> list[TextScore]:
+        return [TextScore({"toxicity": 0.75}, "en") for _ in texts]
+
+
+@pytest.fixture
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Detoxify is installed, too."""
+    make = registry.make_scorer
+
+    def made(name: str, settings: Settings, **values: str) -> Scorer:
+        return Foreign() if name == "detoxify" else make(name, settings, **values)
+
+    monkeypatch.setattr(registry, "make_scorer", made)
+    monkeypatch.setattr(registry, "languages_of_detoxify", lambda _: Foreign.languages)
+
+
+ENGLISH = json.dumps({"id": 1, "text": "Thank you for this article, it was very good to read"})
+FRENCH = json.dumps({"id": 2, "text": "Bonjour mes amis, comment allez-vous aujourd'hui dans cette belle ville"})
+
+
+@pytest.mark.usefixtures("beside")
+def test_spam_is_told_where_another_scorer_speaks_for_the_rest(cli: click.Group, runner: CliRunner) -> None:
+    answer = json.loads(runner.invoke(cli, ["score"], input=ENGLISH).stdout)
+    assert answer["signals"]["toxicity"] == 0.75
+    assert answer["signals"]["spam"] < 0.5
+    foreign, _, own = answer["scorer"].partition(", ")
+    assert (foreign, own.partition("/")[0]) == ("detoxify/w1", "builtin")
+
+
+@pytest.mark.usefixtures("beside")
+def test_the_composition_says_who_speaks_in_a_file_too(cli: click.Group, tmp_path: Path) -> None:
+    runner = CliRunner(env={"MODERATION_DATA_DIR": str(tmp_path), "MODERATION_COMPOSITION": "en:*=builtin"})
+    answer = json.loads(runner.invoke(cli, ["score"], input=ENGLISH).stdout)
+    assert answer["scorer"].startswith("builtin/")
+    assert answer["signals"]["toxicity"] < 0.5
+    alone = json.loads(runner.invoke(cli, ["score", "--scorer", "detoxify"], input=ENGLISH).stdout)
+    assert (alone["signals"], alone["scorer"]) == ({"toxicity": 0.75}, "detoxify/w1")
+
+
+def test_of_a_language_that_nobody_speaks_spam_alone_is_told(cli: click.Group, runner: CliRunner) -> None:
+    answer = json.loads(runner.invoke(cli, ["score"], input=FRENCH).stdout)
+    assert (list(answer["signals"]), answer["supported"]) == (["spam"], False)
+    whole = json.loads(runner.invoke(cli, ["score", "--scorer", "builtin"], input=FRENCH).stdout)
+    assert set(whole["signals"]) == set(SIGNALS)  # who names a scorer gets all that it says
 
 
 @pytest.mark.parametrize(
