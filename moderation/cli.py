@@ -1,5 +1,6 @@
 """The command line: `moderation …`. Collects the commands of every room, each room once one of its commands is used."""
 
+import errno
 import importlib
 import logging
 import sys
@@ -22,6 +23,10 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "rescoring.commands": ("rescore",),
 }
 """Module of the package → the commands that it brings or adds to, in the order of loading."""
+
+
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+"""What writing to standard output fails with when a disk is full; such an error names no file."""
 
 
 class House(click.Group):
@@ -47,10 +52,17 @@ def cli() -> None:
 
 
 def main() -> None:
-    """Run a command; what the house refuses is one sentence and exit code 1, not a traceback."""
+    """Run a command; what the house refuses is one sentence and exit code 1, not a traceback. So is a file that cannot
+    be read or written: a full disk, missing rights, a folder in its place."""
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     try:
         cli()
     except ModerationError as error:
         click.echo(f"moderation: {error.message}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if error.filename is None and error.errno not in _FULL:
+            raise  # no file of the user's: where it came from is what helps
+        where = "" if error.filename is None else f"{error.filename}: "
+        click.echo(f"moderation: {where}{error.strerror}.", err=True)
         sys.exit(1)

@@ -1,6 +1,7 @@
 """The scoring room's part of the command line: score, train, evaluate, and the store of Detoxify weights."""
 
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -108,6 +109,10 @@ def score(source: IO[bytes], name: str, device: str) -> None:
 def _make(spec: str, settings: Settings, device: str) -> Scorer:
     """The scorer that `spec` names, see releases.resolve. A version of the package's own needs no database."""
     name, at, wanted = spec.strip().partition("@")
+    if at and not wanted:
+        raise ScorerError(f"{spec} names no version behind the @.")
+    if name not in (builtin.NAME, detoxify_scorer.NAME):
+        raise ScorerError(f"There is no scorer {name!r} here; there are {builtin.NAME} and {detoxify_scorer.NAME}.")
     if not at or (name == builtin.NAME and wanted in (releases.PACKAGE, registry.package_version())):
         return registry.make_scorer(name, settings, device=device)
     if not _has_database(settings):
@@ -219,11 +224,23 @@ def _parse(line: bytes) -> tuple[Any, str] | None:
     return item["id"], item["text"]
 
 
+def _to_write(_context: click.Context, _parameter: click.Parameter, path: Path | None) -> Path | None:
+    """Refuse a file that could not be written before minutes of work are spent on it."""
+    if path is not None and not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise click.BadParameter(f"{str(path)!r} cannot be written; is its folder there?")
+    return path
+
+
 @click.command()
 @click.option(
     "--data", "data", type=click.Path(exists=True, file_okay=False, path_type=Path), help="Labelled comments."
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Where to write; the package's own file.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_to_write,
+    help="Where to write; the package's own file.",
+)
 @click.option("--from-decisions", is_flag=True, help="Learn a site's layer from what its moderators decided.")
 @click.option("--site", "site_id", type=int, help="The site whose decisions are learned from.")
 @click.option("--imported", is_flag=True, help="Decisions that came with an archive count, too.")
@@ -248,16 +265,25 @@ def train(data: Path | None, out: Path | None, from_decisions: bool, site_id: in
 
 
 @click.command()
-@click.option("--data", "data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option(
+    "--data",
+    "data",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    required=True,
+    help="Labelled comments (*.csv.gz): their dev rows are measured.",
+)
 @click.option(
     "--file",
     "files",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     multiple=True,
-    help="Measured whole.",
+    help="More labelled comments, all rows of which are measured, whatever split they name.",
 )
 @click.option(
-    "--plot", type=click.Path(dir_okay=False, path_type=Path), help="Write the reliability plot here, an SVG file."
+    "--plot",
+    type=click.Path(dir_okay=False, path_type=Path),
+    callback=_to_write,
+    help="Write the reliability plot here, an SVG file.",
 )
 @click.option(
     "--folds", is_flag=True, help="Also five folds over both splits where few rows are bad; trains five times."

@@ -1,5 +1,7 @@
 """`moderation score` and `moderation models`, as a person or a script calls them."""
 
+import errno
+import gzip
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,8 +10,10 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from moderation.scoring import commands, registry
+from moderation import cli as command_line
+from moderation.scoring import commands, dataset, evaluation, registry
 from moderation.scoring.builtin import BuiltinScorer
+from moderation.scoring.evaluation import EvaluationError
 from moderation.scoring.scorer import Scorer, TextScore
 from moderation.settings import Settings
 from moderation.signals import SIGNALS
@@ -158,3 +162,75 @@ def test_a_check_fails_when_detoxify_is_wanted_and_missing(cli: click.Group, tmp
     result = runner.invoke(cli, ["models", "check"])
     assert result.exit_code == 1
     assert "no weights are active" in result.stderr
+
+
+@pytest.mark.parametrize("spec", ["nobody", "newsroom", "newsroom@2"])
+def test_who_names_no_scorer_is_told_which_there_are(cli: click.Group, runner: CliRunner, spec: str) -> None:
+    result = runner.invoke(cli, ["score", "--scorer", spec], input=ENGLISH)
+    assert result.exit_code != 0
+    assert "there are builtin and detoxify" in str(result.exception)
+
+
+def test_a_scorer_without_the_version_it_announces_is_refused(cli: click.Group, runner: CliRunner) -> None:
+    result = runner.invoke(cli, ["score", "--scorer", "builtin@"], input=ENGLISH)
+    assert "names no version" in str(result.exception)
+
+
+@pytest.mark.parametrize(("command", "option"), [("evaluate", "--plot"), ("train", "--out")])
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(
+    cli: click.Group, runner: CliRunner, tmp_path: Path, command: str, option: str
+) -> None:
+    place = tmp_path / "nowhere" / "file"
+    result = runner.invoke(cli, [command, "--data", str(tmp_path), option, str(place)])
+    assert result.exit_code == 2
+    assert option in result.stderr
+    assert str(place) in result.stderr.replace("\n", "")
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device"), "moderation: No space left on device."),
+        (PermissionError(errno.EACCES, "Permission denied", "/data/x"), "moderation: /data/x: Permission denied."),
+    ],
+)
+def test_a_full_disk_and_a_file_without_rights_are_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], error: OSError, told: str
+) -> None:
+    def fails() -> None:
+        raise error
+
+    monkeypatch.setattr(command_line, "cli", fails)
+    with pytest.raises(SystemExit) as end:
+        command_line.main()
+    assert end.value.code == 1
+    assert capsys.readouterr().err.strip() == told
+
+
+ROW = "source,lang,split,text,toxicity,severe_toxicity,obscene,threat,insult,identity_attack,spam\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"no archive", "cannot be read as labelled comments"),
+        (gzip.compress(ROW.encode())[:-9], "cannot be read as labelled comments"),
+        (gzip.compress(b"comment,label\nhalo,1\n"), "has no column"),
+        (gzip.compress(b"\xff\xfe"), "cannot be read as labelled comments"),
+    ],
+    ids=["no archive", "cut off", "other columns", "no text"],  # an archive holds the second of its making
+)
+def test_a_file_that_cannot_be_measured_is_named(tmp_path: Path, content: bytes, told: str) -> None:
+    path = tmp_path / "mine.csv.gz"
+    path.write_bytes(content)
+    with pytest.raises(EvaluationError, match=told) as refused:
+        evaluation.read(path, dataset.read_file)
+    assert str(path) in refused.value.message
+
+
+def test_a_folder_without_labelled_comments_is_refused_not_measured(
+    cli: click.Group, runner: CliRunner, tmp_path: Path
+) -> None:
+    result = runner.invoke(cli, ["evaluate", "--data", str(tmp_path)])
+    assert isinstance(result.exception, EvaluationError)
+    assert result.stdout == ""
