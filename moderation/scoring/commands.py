@@ -333,7 +333,10 @@ def models_list() -> None:
 @click.argument("source")
 @click.option("--sha256", "sha256", help="Refuse anything else.")
 @click.option(
-    "--language", "languages", multiple=True, help="Languages the weights speak, where their kind is unknown."
+    "--language",
+    "languages",
+    multiple=True,
+    help="A language that the weights speak, a code such as en; may be given again. Without it what their kind says.",
 )
 @click.option(
     "--labels",

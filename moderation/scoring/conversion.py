@@ -102,16 +102,22 @@ def read_labelled(path: Path) -> tuple[tuple[str, ...], tuple[int, ...]]:
 
 def _rows(path: Path) -> Iterator[tuple[str, int | None]]:
     try:
-        for number, line in enumerate(path.read_text("utf-8").split("\n"), 1):
-            if not line.strip():
-                continue
-            item = json.loads(line)
-            label = item.get("label") if isinstance(item, dict) else -1
-            if not isinstance(item, dict) or not isinstance(item.get("text"), str) or label not in (0, 1, None):
-                raise ConversionFailed(f'{path.name}, line {number}: not {{"text": …, "label": 0 or 1}}.')
-            yield item["text"], None if label is None else int(label)
-    except (OSError, ValueError) as error:
-        raise ConversionFailed(f"{path.name} cannot be read: {error}.") from None
+        lines = path.read_bytes().split(b"\n")
+    except OSError as error:
+        raise ConversionFailed(f"{path.name} cannot be read: {error.strerror or error}.") from None
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line.decode("utf-8"))
+            label = item.get("label")
+            text = item["text"]
+            text.encode("utf-8")  # half a surrogate pair is no text that a network reads
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+            label, text = -1, None
+        if not isinstance(text, str) or label not in (0, 1, None):
+            raise ConversionFailed(f'{path.name}, line {number}: not {{"text": …, "label": 0 or 1}}.')
+        yield text, None if label is None else int(label)
 
 
 def in_own_process(checkpoint: Path, folder: Path, wanted: Wanted) -> Converted:

@@ -183,8 +183,14 @@ def _read(torch: Any, checkpoint: Path) -> Mapping[str, Any]:
         raise ScorerError(f"The weights {checkpoint.name} are missing.") from None
     except pickle.UnpicklingError:
         raise ScorerError(f"{checkpoint.name} holds more than tensors and plain values; it is not loaded.") from None
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError) as error:
-        raise ScorerError(f"{checkpoint.name} cannot be read: {_first_line(error)}") from None
+    except PermissionError:
+        raise ScorerError(f"{checkpoint.name} may not be read: permission denied.") from None
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, TypeError, IndexError) as error:
+        # What torch stumbles over in half a file says nothing to anybody: "Invalid argument", "101".
+        raise ScorerError(
+            f"{checkpoint.name} is damaged, incomplete or no checkpoint of torch; fetch it again "
+            f"({type(error).__name__}: {_first_line(error)})."
+        ) from None
     if not isinstance(content, Mapping) or "config" not in content or "state_dict" not in content:
         raise ScorerError(f"{checkpoint.name} is no Detoxify checkpoint: it has no `config` and `state_dict`.")
     return content
@@ -229,6 +235,8 @@ def _compare(torch: Any, model: Any, tensors: Mapping[str, Any], checkpoint: Pat
             f"({', '.join((missing + extra)[:3])})."
         )
     for name, tensor in own.items():
+        if name in tensors and not bool(torch.isfinite(tensors[name]).all()):
+            raise ScorerError(f"{checkpoint.name}: the tensor {name} holds values that are no finite numbers.")
         if name in tensors and (
             tensor.shape != tensors[name].shape or not torch.equal(tensor, tensors[name].to(tensor.dtype))
         ):

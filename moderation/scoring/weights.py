@@ -10,8 +10,10 @@ Asking which weights are active imports neither torch nor onnxruntime: the web p
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -31,6 +33,10 @@ _MANIFEST = "manifest.json"
 _ACTIVE = "active.json"
 _CONVERTED = "onnx-"
 _CHUNK = 1 << 20
+_LANGUAGE = re.compile(r"[a-z]{2,3}")
+
+_LEFT_OVER = 24 * 3600
+"""Seconds after which a half-made copy is that of an installation that was killed."""
 
 AUTO, ONNX, TORCH = "auto", "onnx", "torch"
 """Ways to run weights: the fast one where it was made, or one of the two and nothing else."""
@@ -125,6 +131,9 @@ def install(
     model says; `wanted` is how to convert. Installing the same weights again converts them again. Raises WeightsError
     (hash, files), ConversionFailed or ScorerError (the weights do not load); what was active stays so.
     """
+    for language in languages or ():
+        if not _LANGUAGE.fullmatch(language):
+            raise WeightsError(f"{language!r} is no language code such as en or pt: nothing would be judged in it.")
     try:
         checkpoint = _checkpoint(path)
         digest = sha256_of(path)
@@ -133,6 +142,7 @@ def install(
             raise WeightsError(f"{path.name} has the SHA-256 {digest}, but {expected} was expected.")
         home = store(data_dir)
         home.mkdir(parents=True, exist_ok=True)
+        _sweep(home)
         part = Path(tempfile.mkdtemp(prefix=".part-", dir=home))
         try:
             copy = part / "weights"
@@ -144,6 +154,13 @@ def install(
             shutil.rmtree(part, ignore_errors=True)
     except OSError as error:
         raise WeightsError(f"{path.name} cannot be installed: {error.strerror or error}.") from None
+
+
+def _sweep(home: Path) -> None:
+    """Remove what killed installations left: half a gigabyte each, and nobody else looks there."""
+    for part in home.glob(".part-*"):
+        if time.time() - part.stat().st_mtime > _LEFT_OVER:
+            shutil.rmtree(part, ignore_errors=True)
 
 
 def _copy(path: Path, checkpoint: Path, digest: str, folder: Path) -> None:

@@ -146,6 +146,35 @@ def test_8_bits_judge_where_one_percent_changes_side_and_the_area_keeps_within_f
     assert converter._choose(found, Wanted())[0] == chosen
 
 
+def test_the_reason_against_8_bits_is_the_one_that_was_measured() -> None:
+    lost = converter._choose([compared("fp32"), compared("int8", lost=0.006)], Wanted())
+    changed = converter._choose([compared("fp32"), compared("int8", changed=0.012, lost=0.006)], Wanted())
+    assert (lost[1], changed[1]) == (
+        "8 bits rank the labelled texts worse",
+        "8 bits judge too many texts differently",
+    )
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"text,label",
+        b'{"label": 1}',
+        b'{"text": "a", "label": 2}',
+        b'{"text": "a", "label": [1]}',
+        b'["a", 1]',
+        b'{"text": "\xff", "label": 1}',
+        rb'{"text": "half \ud800", "label": 1}',
+        b"[" * 100_000,
+    ],
+)
+def test_a_bad_line_of_labelled_texts_is_named_by_its_number(tmp_path: Path, line: bytes) -> None:
+    path = tmp_path / "texts.jsonl"
+    path.write_bytes(b'{"text": "good", "label": 0}\n\n' + line)
+    with pytest.raises(conversion.ConversionFailed, match=r"texts\.jsonl, line 3: "):
+        conversion.read_labelled(path)
+
+
 def test_a_network_that_was_converted_wrongly_is_not_used() -> None:
     found = [compared("fp32", largest=0.002), compared("int8")]
     assert converter._choose(found, Wanted())[0] == "none"

@@ -3,6 +3,7 @@
 import os
 import pickle
 import shutil
+import time
 from pathlib import Path
 from typing import Any
 
@@ -156,8 +157,26 @@ def test_a_pickle_that_runs_code_is_refused_and_not_run(tmp_path: Path) -> None:
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "x.ckpt"
     path.write_bytes(content)
-    with pytest.raises(ScorerError):
+    with pytest.raises(ScorerError, match=r"x\.ckpt (is damaged|holds more)"):
         TorchNetwork(path)
+
+
+def test_half_a_checkpoint_is_called_damaged(tmp_path: Path, checkpoint: Path) -> None:
+    path = tmp_path / "half.ckpt"
+    content = checkpoint.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(ScorerError, match=r"half\.ckpt is damaged, incomplete or no checkpoint"):
+        TorchNetwork(path)
+
+
+def test_weights_that_are_no_numbers_are_called_so(tmp_path: Path, checkpoint: Path) -> None:
+    import torch
+
+    content = torch.load(checkpoint, weights_only=True)
+    content["state_dict"]["classifier.weight"][0] = float("nan")
+    torch.save(content, tmp_path / "nan.ckpt")
+    with pytest.raises(ScorerError, match=r"classifier\.weight holds values that are no finite numbers"):
+        TorchNetwork(tmp_path / "nan.ckpt")
 
 
 def test_weights_that_name_a_model_of_the_hub_are_refused_with_the_way_out(tmp_path: Path) -> None:
@@ -207,6 +226,26 @@ def test_weights_that_do_not_load_leave_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(ScorerError):
         install(bad, tmp_path / "data")
     assert list(weights.store(tmp_path / "data").iterdir()) == []
+
+
+@pytest.mark.parametrize("language", ["klingon", "EN", "en,id", ""])
+def test_weights_are_told_languages_by_code_or_they_would_judge_nothing(
+    tmp_path: Path, checkpoint: Path, language: str
+) -> None:
+    with pytest.raises(WeightsError, match="no language code"):
+        install(checkpoint, tmp_path, languages=("en", language))
+    assert weights.active(tmp_path) is None
+
+
+def test_what_a_killed_installation_left_is_removed_after_a_day(tmp_path: Path, checkpoint: Path) -> None:
+    home = weights.store(tmp_path)
+    old, young = home / ".part-old", home / ".part-young"
+    for folder in (old, young):  # the young one may be somebody else's, at work
+        (folder / "weights").mkdir(parents=True)
+    yesterday = time.time() - 25 * 3600
+    os.utime(old, (yesterday, yesterday))
+    install(checkpoint, tmp_path)
+    assert sorted(path.name for path in home.glob(".part-*")) == [young.name]
 
 
 def test_weights_that_changed_on_disk_are_noticed(tmp_path: Path, checkpoint: Path) -> None:
