@@ -66,6 +66,18 @@ REASON_NAMES: Mapping[str, str] = {
 """Reason code of a decision (upper case) or of a verdict (lower case) → msgid of its name."""
 
 
+OBJECTIONS: Mapping[str, str] = {
+    "too_few": _("There are too few decided comments to measure it."),
+    "not_better": _("For no signal it ranks the decided comments better than the built-in, beyond chance."),
+    "ranks_worse": _("%(signal)s: it ranks the decided comments worse (AUC %(change)s)."),
+    "further_off": _("%(signal)s: its probabilities are further off (Brier score %(change)s)."),
+    "holds_more": _(
+        "%(signal)s: it would hold %(after)s of the comments that were approved without a person, "
+        "and so far %(before)s are."
+    ),
+}
+"""What the report of a version of a scorer says against it → msgid."""
+
 DELIVERY_CLAUSES = (
     _("the connection timed out"),
     _("the connection was refused"),

@@ -7,11 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, g, render_template, request
+from flask_babel import gettext
 
-from moderation import i18n, web
+from moderation import i18n, web, wordings
 from moderation.accounts import auth, sites
 from moderation.db import utcnow
 from moderation.errors import NotFound
@@ -21,7 +23,9 @@ from moderation.rescoring.shown_views import figure, percent, signed
 from moderation.review import charts, evidence, queue, statistics_reading
 from moderation.review.charts import Chart
 from moderation.review.shown_views import span
-from moderation.scoring import releases
+from moderation.scoring import comparing, newsroom, releases
+from moderation.scoring.comparing import Objection
+from moderation.scoring.models import Release
 
 scorer_pages = Blueprint("scorer_pages", __name__, url_prefix="/scorers")
 
@@ -67,6 +71,28 @@ class ShownShadow:
     shadow_agrees: str
 
 
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A signal in a release's report: how many decided comments it was measured on, the mark from which they would be
+    held, (figure, before, after, difference) with their intervals, and shares of what passed the machine."""
+
+    signal: str
+    good: int
+    bad: int
+    mark: str
+    rows: Sequence[tuple[str, str, str, str]]
+    passed: tuple[int, str, str] | None
+
+
+@dataclass(frozen=True, slots=True)
+class ShownReport:
+    """A release's report as the page shows it: what it was measured against, what speaks against it, its figures."""
+
+    base: str
+    against: Sequence[str]
+    signals: Sequence[Measured]
+
+
 @scorer_pages.get("")
 @auth.seniors_only
 def page() -> Response:
@@ -94,6 +120,7 @@ def page() -> Response:
             live=drift.live_of(session, web.settings(), None if site is None else site.id),
             rows=rows[:PAGE_RELEASES],
             more=len(rows) > PAGE_RELEASES,
+            reports={row.id: _report(row) for row in rows[:PAGE_RELEASES] if row.report.get("signals")},
             told=told,
             language=language,
             scorers=_scorers(told, language),
@@ -105,6 +132,41 @@ def page() -> Response:
             bands=(figure(stability.MOVED_FROM, 2), figure(stability.SHIFTED_FROM, 2)),
         )
     return Response(html, mimetype="text/html")
+
+
+def _report(row: Release) -> ShownReport:
+    found = row.report["signals"]
+    return ShownReport(
+        base=row.report["base"],
+        against=[_objection(one) for one in comparing.found_against(found, better=row.scorer == newsroom.NAME)],
+        signals=[_measured(signal, head) for signal, head in found.items()],
+    )
+
+
+def _objection(one: Objection) -> str:
+    values = {name: signed(value, 3) if name == "change" else percent(value) for name, value in one.figures.items()}
+    return str(gettext(wordings.OBJECTIONS[one.code], signal=i18n.signal_name(one.signal), **values))
+
+
+def _measured(signal: str, head: Mapping[str, Any]) -> Measured:
+    marks = [figure(head[name], 3) for name in ("mark", "mark_after")]
+    passed = head.get("passed")
+    return Measured(
+        signal=signal,
+        good=head["good"],
+        bad=head["bad"],
+        mark=" → ".join(dict.fromkeys(marks)),
+        rows=[
+            (name, _estimate(head["before"][name]), _estimate(head["after"][name]), _estimate(head["difference"][name]))
+            for name in comparing.FIGURES
+        ],
+        passed=None if passed is None else (passed["comments"], percent(passed["before"]), percent(passed["after"])),
+    )
+
+
+def _estimate(found: comparing.Estimate) -> str:
+    value, low, high = (figure(one, 3).replace("-", "−") for one in found)
+    return value if found[1] is None else f"{value} [{low}; {high}]"
 
 
 def _scorers(told: Drift | None, language: str) -> Mapping[str, Sequence[Shown]]:

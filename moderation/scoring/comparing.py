@@ -4,10 +4,12 @@ The sample is drawn again BOOTSTRAPS times, the same draw for both (Efron and Ti
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from moderation import wordings
 from moderation.scoring.metrics import BOOTSTRAPS, LEVEL, SEED, Labels, auc
 from moderation.scoring.newsroom import Floats
 
@@ -51,27 +53,46 @@ def compare(labels: Labels, before: Floats, after: Floats, mark: float, mark_aft
     }
 
 
-def objections(heads: Mapping[str, Mapping[str, Any]], *, better: bool) -> list[str]:
-    """Why what was measured (`compare` per signal, with `passed` where it was measured) speaks against `after`; empty
-    when nothing does. `better`: it must rank better for one signal at least, beyond chance."""
-    found = []
+@dataclass(frozen=True, slots=True)
+class Objection:
+    """What speaks against a version: a key of wordings.OBJECTIONS, the signal, and the figures by the places' names:
+    `change` of a figure, or shares `before` and `after` (0..1)."""
+
+    code: str
+    signal: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
+
+
+def found_against(heads: Mapping[str, Mapping[str, Any]], *, better: bool) -> list[Objection]:
+    """What speaks against `after` in what was measured (`compare` per signal, with `passed` where it was measured);
+    empty when nothing does. `better`: it must rank better for one signal at least, beyond chance."""
     if not heads:
-        return ["There are too few decided comments to measure it."]
+        return [Objection("too_few")]
+    found = []
     if better and not any(_low(head, "auc") > 0 for head in heads.values()):
-        found.append("For no signal it ranks the decided comments better than the built-in, beyond chance.")
+        found.append(Objection("not_better"))
     for signal, head in heads.items():
         auc_change, brier_change = head["difference"]["auc"], head["difference"]["brier"]
         if auc_change[2] is not None and auc_change[2] < 0:
-            found.append(f"{signal}: it ranks the decided comments worse (AUC {auc_change[0]:+.3f}).")
+            found.append(Objection("ranks_worse", signal, {"change": auc_change[0]}))
         if brier_change[1] is not None and brier_change[1] > 0:
-            found.append(f"{signal}: its probabilities are further off (Brier score {brier_change[0]:+.3f}).")
+            found.append(Objection("further_off", signal, {"change": brier_change[0]}))
         passed = head.get("passed")
         if passed and passed["after"] - passed["before"] > MOST_NEWLY_HELD:
-            found.append(
-                f"{signal}: it would hold {passed['after']:.1%} of the comments that were approved without a person, "
-                f"and so far {passed['before']:.1%} are."
-            )
+            found.append(Objection("holds_more", signal, {name: passed[name] for name in ("after", "before")}))
     return found
+
+
+def objections(heads: Mapping[str, Mapping[str, Any]], *, better: bool) -> list[str]:
+    """`found_against` as English sentences, as a report keeps them."""
+    return [
+        wordings.OBJECTIONS[one.code]
+        % {
+            "signal": one.signal,
+            **{name: f"{value:+.3f}" if name == "change" else f"{value:.1%}" for name, value in one.figures.items()},
+        }
+        for one in found_against(heads, better=better)
+    ]
 
 
 def enough(labels: Labels) -> bool:

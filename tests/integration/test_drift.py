@@ -1,5 +1,6 @@
 """The drift panel: what is compared with what, a shadow beside what is live, and that it stays small."""
 
+import html
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,7 +18,7 @@ from moderation.policy.defaults import DEFAULT_DOCUMENT
 from moderation.rescoring import drift, sampled, stability
 from moderation.review import decisions
 from moderation.review.decisions import Decider
-from moderation.scoring import builtin, newsroom, registry, releases
+from moderation.scoring import builtin, comparing, newsroom, registry, releases
 from moderation.scoring import store as scores
 from moderation.scoring.scorer import TextScore
 from moderation.scoring.store import NewScore
@@ -268,6 +269,26 @@ def test_a_version_with_objections_is_not_offered_for_promotion(app: Flask, db: 
     page = log_in(app).get("/scorers?lang=en").text
     assert "1 objection" in page
     assert f"scorers promote {number}" not in page
+
+
+def test_the_page_shows_the_report_of_a_release_in_the_readers_language(app: Flask, db: Database, site: Site) -> None:
+    add_user(db)
+    labels = np.array([0, 1] * 40)
+    good, chance = np.where(labels == 1, 0.9, 0.1), np.tile([0.6, 0.4], 40)
+    passed = {"comments": 50, "before": 0.02, "after": 0.5}
+    figures = {"spam": comparing.compare(labels, good, chance, 0.45, 0.45) | {"passed": passed}}
+    report = {"base": VERSION, "signals": figures, "objections": comparing.objections(figures, better=True)}
+    with db.transaction() as session:
+        releases.add(session, newsroom.NAME, f"{VERSION}+bad", b"x", site_id=site.id, report=report, by="cli", now=NOW)
+    browser = log_in(app)
+    page = html.unescape(browser.get("/scorers?lang=en").text)
+    assert "Spam: it ranks the decided comments worse (AUC −1.000)." in page
+    assert "40 approved and 40 rejected comments, held from 0.450 on." in page
+    assert "Of 50 comments that were approved without a person it holds 50.0 %, and as it is 2.0 %." in page
+    translated = html.unescape(browser.get("/scorers?lang=id").text)
+    assert "Spam: ia akan menahan 50,0 % dari komentar yang disetujui tanpa orang; sampai sekarang 2,0 %." in translated
+    assert "Untuk tidak satu sinyal pun" in translated
+    assert "ranks the decided comments" not in translated
 
 
 def test_a_new_installation_has_a_page_that_says_so(app: Flask, db: Database) -> None:
