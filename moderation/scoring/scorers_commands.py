@@ -2,21 +2,24 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from moderation.accounts.models import Site
 from moderation.db import Database, utcnow
 from moderation.errors import NotFound
 from moderation.opening import opened
 from moderation.review import lessons, upgrades
-from moderation.scoring import builtin, comparing, newsroom, releases
+from moderation.scoring import builtin, comparing, detoxify_scorer, newsroom, registry, releases
 from moderation.scoring.builtin import BuiltinScorer
 from moderation.scoring.models import Release
 from moderation.settings import Settings
+from moderation.signals import SPAM
 
 BY = "command line"
 
@@ -32,6 +35,8 @@ def scorers_list(site_id: int | None) -> None:
     """Show all releases, newest first, and what judges now."""
     settings, db = opened()
     with db.reading() as session:
+        if site_id is not None:
+            _known(session, site_id)
         live = releases.live_version(session, settings, builtin.NAME, None)
         click.echo(f"builtin@{live} judges.")
         strange = {item.id for item in releases.orphans(session)}
@@ -105,11 +110,32 @@ def scorers_promote(release_id: int, anyway: bool) -> None:
         strange = releases.orphans(session)
     site = "" if row.site_id is None else f" --site {row.site_id}"
     click.echo(f"{row.scorer}@{row.version} judges now. The way back: moderation scorers rollback{site}{_named(row)}")
+    for line in _unmeasured(settings, row):
+        click.echo(line)
     for item in strange:
         click.echo(
             f"Release {item.id} of site {item.site_id} was fitted on another built-in and is ignored: "
             f"moderation train --from-decisions --site {item.site_id}"
         )
+
+
+def _unmeasured(settings: Settings, row: Release) -> Iterator[str]:
+    """Where a layer now speaks in Detoxify's place: its report compares it with the built-in alone."""
+    if row.scorer != newsroom.NAME or settings.scorer not in (registry.AUTO, detoxify_scorer.NAME):
+        return
+    for language in sorted(registry.languages_of_detoxify(settings.data_dir)):
+        taken = []
+        for signal in row.report.get("signals", {}):
+            order = settings.speakers.order(language, signal)
+            names = [name for name in order if name in (newsroom.NAME, detoxify_scorer.NAME)]
+            if signal != SPAM and names == [newsroom.NAME, detoxify_scorer.NAME]:
+                taken.append(signal)
+        if taken:
+            parts = "; ".join(f"{language}:{signal}=detoxify,builtin" for signal in taken)
+            yield (
+                f"In {language} it speaks for {', '.join(taken)} where Detoxify did, and its report does not compare "
+                f"those two. MODERATION_COMPOSITION leaves that to Detoxify with {parts}"
+            )
 
 
 def _named(row: Release) -> str:
@@ -128,6 +154,8 @@ def scorers_rollback(site_id: int | None, scorer: str | None) -> None:
     if wanted == builtin.NAME and site_id is not None:
         raise click.UsageError("The built-in judges for all sites: leave --site out.")
     with db.transaction() as session:
+        if site_id is not None:
+            _known(session, site_id)
         again = releases.rollback(session, wanted, site_id, by=BY, now=utcnow())
         live = releases.live_version(session, settings, wanted, site_id)
     if again is not None:
@@ -136,12 +164,16 @@ def scorers_rollback(site_id: int | None, scorer: str | None) -> None:
         click.echo(f"{wanted}@{live} judges again." if live else "No newsroom layer judges any more.")
 
 
+def _known(session: Session, site_id: int) -> None:
+    if session.scalar(select(Site.id).where(Site.id == site_id)) is None:
+        raise NotFound(f"There is no site {site_id}; see: moderation sites list")
+
+
 def train_layer(site_id: int, imported: bool) -> None:
     """`moderation train --from-decisions --site S`: fit a layer and offer it."""
     settings, db = opened()
     with db.reading() as session:
-        if session.scalar(select(Site.id).where(Site.id == site_id)) is None:
-            raise NotFound(f"There is no site {site_id}; see: moderation sites list")
+        _known(session, site_id)
     row = upgrades.learn(
         db,
         settings,
@@ -170,9 +202,13 @@ def told(row: Release, report: Mapping[str, Any]) -> Iterator[str]:
     """A report as lines of text."""
     yield f"release {row.id}: {row.scorer}@{row.version}, {row.state}, against builtin@{report.get('base')}"
     decisions = report.get("decisions", {})
-    yield "decisions: " + ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in decisions.items())
+    yield "decisions: " + ", ".join(f"{name.replace('_', ' ')} {_when(value)}" for name, value in decisions.items())
     for signal, figures in report.get("signals", {}).items():
-        yield f"{signal}: measured on {figures['good']} approved and {figures['bad']} rejected comments"
+        marks = dict.fromkeys(f"{figures[name]:.3f}" for name in ("mark", "mark_after"))
+        yield (
+            f"{signal}: measured on {figures['good']} approved and {figures['bad']} rejected comments, held from "
+            f"{' and '.join(marks)} on"
+        )
         for name in comparing.FIGURES:
             parts = [f"{when} {_number(figures[when][name])}" for when in ("before", "after", "difference")]
             yield f"  {name:<10} " + "   ".join(parts)
@@ -189,6 +225,11 @@ def told(row: Release, report: Mapping[str, Any]) -> Iterator[str]:
         yield f"against it: {reason}"
     if not against:
         yield f"Nothing speaks against it. To let it judge: moderation scorers promote {row.id}"
+
+
+def _when(value: Any) -> Any:
+    """A moment as everything on the command line writes it: to the minute, UTC."""
+    return f"{datetime.fromisoformat(value):%Y-%m-%d %H:%M}" if isinstance(value, str) else value
 
 
 def _number(figure: list[float | None]) -> str:

@@ -2,6 +2,7 @@
 
 import itertools
 import random
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
@@ -23,7 +24,7 @@ from moderation.policy.models import VerdictRow
 from moderation.review import decisions, evidence, searching
 from moderation.review.decisions import Decider
 from moderation.review.filters import Query, parse
-from moderation.scoring import linear, newsroom, releases
+from moderation.scoring import linear, newsroom, registry, releases
 from moderation.scoring import store as scores
 from moderation.scoring.builtin import ARTEFACT, BuiltinScorer
 from moderation.scoring.lineup import Lineup
@@ -132,6 +133,10 @@ def test_a_newsroom_teaches_promotes_and_takes_back(db: Database, settings: Sett
     trained = run("train", "--from-decisions", "--site", str(site.id))
     assert trained.exit_code == 0, trained.output
     assert "Nothing speaks against it" in trained.output
+    assert re.search(
+        r"spam: measured on \d+ approved and \d+ rejected comments, held from 0\.\d{3} on\n", trained.output
+    )
+    assert re.search(r"until \d{4}-\d\d-\d\d \d\d:\d\d\n", trained.output)  # not to the microsecond
 
     take(db, settings, site, given("before", NEXT))
     judge(db, settings, lineup)
@@ -178,6 +183,34 @@ def test_a_worse_candidate_is_refused_with_the_reason_unless_a_person_insists(db
     assert run("scorers", "promote", str(number), "--anyway").exit_code == 0
     with db.reading() as session:
         assert releases.get(session, number).state == releases.LIVE
+
+
+@pytest.mark.parametrize(
+    ("environment", "told"),
+    [
+        ({}, True),
+        ({"MODERATION_SCORER": "builtin"}, False),  # Detoxify's weights lie there and judge nothing
+        ({"MODERATION_COMPOSITION": "en:toxicity=detoxify,builtin"}, False),
+    ],
+)
+def test_who_promotes_a_layer_is_told_where_it_takes_detoxifys_place_unmeasured(
+    db: Database, run: Run, monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], told: bool
+) -> None:
+    monkeypatch.setattr(registry, "languages_of_detoxify", lambda _: frozenset({"en"}))
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    site = add_site(db).site
+    number = add_release(db, layer(1.0, site.id), releases.CANDIDATE, signals={"toxicity": {}, "spam": {}})
+    output = run("scorers", "promote", str(number), "--anyway").output
+    assert ("en:toxicity=detoxify,builtin" in output) is told
+    assert "spam" not in output  # Detoxify does not measure it
+
+
+def test_releases_of_a_site_that_is_not_there_are_refused_not_empty(db: Database, run: Run) -> None:
+    add_site(db)
+    for words in (("list",), ("rollback",)):
+        result = run("scorers", *words, "--site", "999")
+        assert "There is no site 999" in str(result.exception)
 
 
 def test_a_shadow_is_kept_and_never_changes_a_verdict(db: Database, settings: Settings, lineup: Lineup) -> None:
