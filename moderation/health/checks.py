@@ -15,7 +15,7 @@ from moderation.errors import Unavailable
 from moderation.health import store
 from moderation.rescoring.models import RescoreRun
 from moderation.review.bulk import RUNNING
-from moderation.scoring import registry, releases, work
+from moderation.scoring import detoxify_scorer, registry, releases, weights, work
 from moderation.settings import Settings
 
 STALE = 30.0
@@ -59,7 +59,8 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
         if ages.get(name, STALE + 1) > STALE:
             remedy = "Start the workers (moderation up, or celery -A workers.app worker) and read their log."
             found.append(Finding(f"No sign of life of {name} for {STALE:.0f} s.", remedy, True))
-    if registry.languages_of_detoxify(settings.data_dir) and ages.get("scoring:detoxify", STALE + 1) > STALE:
+    follows = settings.scorer == registry.AUTO and bool(registry.languages_of_detoxify(settings.data_dir))
+    if follows and ages.get("scoring:detoxify", STALE + 1) > STALE:
         remedy = "Start the worker of the queue `scoring_detoxify`; until then its languages wait for people."
         found.append(Finding("No sign of life of scoring:detoxify.", remedy, False))
     if ages.get("delivery", STALE + 1) > STALE:
@@ -94,3 +95,20 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
         if count > 1000:
             found.append(Finding(f"{count} texts wait for {name}.", "Add workers of its queue.", False))
     return found
+
+
+def examine_weights(settings: Settings) -> list[Finding]:
+    """Whether Detoxify's weights, where it may judge, are there and what they were. Hashes them: a second or two."""
+    if settings.scorer not in (registry.AUTO, detoxify_scorer.NAME):
+        return []
+    active = weights.active(settings.data_dir)
+    if active is None:
+        wanted = settings.scorer == detoxify_scorer.NAME
+        what = "MODERATION_SCORER asks for detoxify, but no weights are active."
+        return [Finding(what, "Run: moderation models install FILE", False)] if wanted else []
+    try:
+        weights.ready(active, settings.detoxify_runtime)
+    except weights.WeightsError as error:
+        remedy = "Run: moderation models install FILE; until then its languages wait for people."
+        return [Finding(error.message, remedy, False)]
+    return []

@@ -67,7 +67,7 @@ def migrate() -> None:
 def doctor() -> None:
     """Say what is wrong and what to do about it; exit code 1 when comments cannot be taken or judged."""
     settings, db = opened()
-    found = checks.examine(db, settings)
+    found = [*checks.examine(db, settings), *checks.examine_weights(settings)]
     for item in found:
         click.echo(f"{'✕' if item.fatal else '!'} {item.what}\n  {item.remedy}")
     if not found:

@@ -323,17 +323,26 @@ def _whole(item: Installed, way: str, *, strict: bool = False) -> bool:
         return False
 
 
-def load(item: Installed, wanted: str = AUTO, *, threads: int = 0, device: str = detoxify_torch.CPU) -> Network:
-    """Verify weights and load them, the way that `wanted` says; on a GPU (`device` is `cuda`) always by torch.
+def ready(item: Installed, wanted: str = AUTO) -> str:
+    """The way in which weights will be run, `onnx` or `torch`, once their files were hashed again (a second or two).
 
-    `threads`: 0 means as many as there are cores, one with torch. Raises WeightsError or ScorerError.
+    Raises WeightsError when what that takes is missing, or files are not what was installed.
     """
-    way = item.way(TORCH if device == detoxify_torch.CUDA else wanted)
+    way = item.way(wanted)
     if way is None and wanted == ONNX and not item.converted:
         raise WeightsError(f"The weights {item.sha256[:12]} were not converted for onnxruntime; install them again.")
     if way is None:
         raise WeightsError("What runs Detoxify is not installed: pip install 'comment-moderation[detoxify]'.")
     verify(item, way)
+    return way
+
+
+def load(item: Installed, wanted: str = AUTO, *, threads: int = 0, device: str = detoxify_torch.CPU) -> Network:
+    """Verify weights and load them, the way that `wanted` says; on a GPU (`device` is `cuda`) always by torch.
+
+    `threads`: 0 means as many as there are cores, one with torch. Raises WeightsError or ScorerError.
+    """
+    way = ready(item, TORCH if device == detoxify_torch.CUDA else wanted)
     if way == ONNX:
         return OnnxNetwork(item.folder / item.converted, threads=threads)
     if device == detoxify_torch.CUDA:

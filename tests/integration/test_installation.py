@@ -17,6 +17,8 @@ from moderation.cli import cli
 from moderation.db import Database
 from moderation.delivery.models import Delivery
 from moderation.errors import InvalidInput
+from moderation.health import checks
+from moderation.scoring import detoxify_torch, weights
 from moderation.settings import Settings
 from moderation.tables import metadata
 
@@ -189,3 +191,44 @@ def test_the_doctor_says_what_is_wrong_and_what_to_do() -> None:
     output = run("doctor", ok=False)
     assert "No sign of life of scoring:builtin" in output
     assert "moderation up" in output
+
+
+@pytest.fixture
+def damaged(settings: Settings) -> Settings:
+    """Detoxify's weights lie in the data folder, and a byte of theirs has changed since."""
+    item = weights.store(settings.data_dir) / ("ab" * 32)
+    item.mkdir(parents=True)
+    (item / "x.ckpt").write_bytes(b"changed")
+    manifest = {"sha256": "ab" * 32, "checkpoint": "x.ckpt", "kind": "original", "languages": ["en"], "classes": []}
+    (item / "manifest.json").write_text(json.dumps(manifest | {"installed_at": "2026-11-28T00:00:00+00:00"}))
+    weights.activate(settings.data_dir, "ab" * 32)
+    return replace(settings, detoxify_runtime="torch")
+
+
+def test_the_doctor_says_that_weights_are_damaged_and_not_only_that_their_worker_is_silent(
+    damaged: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detoxify_torch, "installed", lambda: True)
+    (found,) = checks.examine_weights(damaged)
+    assert "are damaged" in found.what
+    assert "moderation models install" in found.remedy
+    assert not found.fatal
+    assert checks.examine_weights(replace(damaged, scorer="builtin")) == []
+
+
+def test_weights_that_are_wanted_and_missing_are_named(settings: Settings) -> None:
+    assert checks.examine_weights(settings) == []
+    (found,) = checks.examine_weights(replace(settings, scorer="detoxify"))
+    assert "no weights are active" in found.what
+
+
+def test_the_worker_of_detoxify_is_missed_only_where_detoxify_may_judge(
+    db: Database, damaged: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(detoxify_torch, "installed", lambda: True)
+
+    def missed(scorer: str) -> int:
+        found = checks.examine(db, replace(damaged, scorer=scorer))
+        return sum("scoring:detoxify" in one.what for one in found)
+
+    assert (missed("auto"), missed("builtin"), missed("detoxify")) == (1, 0, 1)
