@@ -325,6 +325,8 @@ def models_list() -> None:
         click.echo(f"detoxify  {item.sha256[:12]}  {mark}  {item.kind}  {how}  languages {', '.join(item.languages)}")
     if not found:
         click.echo("detoxify  no weights installed: moderation models install FILE")
+    elif active is None:
+        click.echo("detoxify  none of them is active: moderation models install FILE")
     elif detoxify_scorer.NAME not in registry.available(settings):
         click.echo("detoxify  the package is missing: pip install 'comment-moderation[detoxify]'")
 

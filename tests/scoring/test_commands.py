@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from moderation import cli as command_line
-from moderation.scoring import commands, dataset, evaluation, registry
+from moderation.scoring import commands, dataset, evaluation, registry, weights
 from moderation.scoring.builtin import BuiltinScorer
 from moderation.scoring.evaluation import EvaluationError
 from moderation.scoring.scorer import Scorer, TextScore
@@ -155,6 +155,19 @@ def test_the_models_are_listed_and_checked(cli: click.Group, runner: CliRunner) 
     assert "builtin" in listed.stdout
     assert "no weights installed" in listed.stdout
     assert runner.invoke(cli, ["models", "check"]).exit_code == 0
+
+
+def test_weights_of_which_none_is_active_are_not_called_a_missing_package(
+    cli: click.Group, runner: CliRunner, tmp_path: Path
+) -> None:
+    folder = weights.store(tmp_path) / ("ab" * 32)
+    folder.mkdir(parents=True)
+    manifest = {"sha256": "ab" * 32, "checkpoint": "x.ckpt", "kind": "original", "languages": ["en"], "classes": []}
+    (folder / "manifest.json").write_text(json.dumps(manifest | {"installed_at": "2026-11-28T00:00:00+00:00"}))
+    (weights.store(tmp_path) / "active.json").write_text("half a fi")
+    listed = runner.invoke(cli, ["models", "list"]).stdout
+    assert "none of them is active" in listed
+    assert "pip install" not in listed
 
 
 def test_a_check_fails_when_detoxify_is_wanted_and_missing(cli: click.Group, tmp_path: Path) -> None:
