@@ -138,7 +138,7 @@ def _comments(session: Session, seen: Window) -> tuple[Any, ...]:
             Comment.intake_flags,
             Revision.links,
         )
-        .with_hint(Comment, "NOT INDEXED", "sqlite")
+        .with_hint(Comment, seen.hint(), "sqlite")
         .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
         .where(seen.holds())
         .order_by(Comment.id),
@@ -210,7 +210,7 @@ def _came_late(session: Session, seen: Window, ids: Integers, story: Integers, c
         session.connection()
         .execute(
             select(Comment.id, _sqlite_micros() if sqlite else _postgres_micros())
-            .with_hint(Comment, "NOT INDEXED", "sqlite")
+            .with_hint(Comment, seen.hint(), "sqlite")
             .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
             .where(seen.holds())
             .order_by(Comment.id)
@@ -261,5 +261,5 @@ def _standings(session: Session, site_id: int, author: Integers, now: datetime) 
 
 def _days(session: Session, seen: Window) -> int:
     day = func.date(Comment.created_at)
-    days = select(func.count(func.distinct(day))).with_hint(Comment, "NOT INDEXED", "sqlite").where(seen.holds())
+    days = select(func.count(func.distinct(day))).with_hint(Comment, seen.hint(), "sqlite").where(seen.holds())
     return int(session.scalar(days) or 0)

@@ -53,7 +53,7 @@ def counting(session: Session, seen: Window, *columns: Any) -> Any:
     return (
         select(*columns)
         .select_from(Comment)
-        .with_hint(Comment, "NOT INDEXED", "sqlite")
+        .with_hint(Comment, seen.hint(), "sqlite")
         .join(Score, and_(Score.comment_id == Comment.id, Score.revision == Comment.revision))
         .where(seen.holds(), condition)
     )

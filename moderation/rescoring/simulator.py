@@ -314,7 +314,7 @@ def _sampled(
     human = columns.human[rows]
     against = human == (APPROVE_CODE if after > before else REJECT_CODE)
     rank = np.where(against, 0, np.where(human == UNDECIDED, 1, 2))
-    chosen = rows[np.lexsort((-columns.ids[rows], rank))[:most]]
+    chosen = rows[np.lexsort((columns.window.ages(columns.ids[rows]), rank))[:most]]
     texts = _texts(session, columns.ids[chosen].tolist())
     samples = []
     for row in chosen.tolist():

@@ -199,7 +199,7 @@ def _texts(session: Session, seen: Window, comment_ids: Sequence[int]) -> Select
     statement: Select[*tuple[Any, ...]] = (
         select(Comment.id, Revision.text, SearchText.folded)
         .select_from(Comment)
-        .with_hint(Comment, "NOT INDEXED", "sqlite")
+        .with_hint(Comment, seen.hint(), "sqlite")
         .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
         .outerjoin(SearchText, and_(SearchText.comment_id == Comment.id, SearchText.revision == Comment.revision))
         .where(seen.holds())

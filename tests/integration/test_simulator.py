@@ -22,7 +22,7 @@ from moderation.db import Database
 from moderation.policy import rules
 from moderation.policy.document import Policy, parse
 from moderation.policy.rules import BURST_CODES
-from moderation.rescoring import simulator
+from moderation.rescoring import simulator, window
 from moderation.rescoring.simulator import Simulation
 from moderation.review import evidence, facts, search_texts
 from moderation.scoring import normalise, work
@@ -246,7 +246,9 @@ def build(session: Session, site_rules: dict[str, Any], items: Sequence[Given]) 
 
 def recount(session: Session, site: Site, live: Policy, drafts: Sequence[Policy], most: int) -> list[dict[str, Any]]:
     """The numbers for each draft, one comment after the other, from full facts and the rules."""
-    rows = session.query(Comment).filter_by(site_id=site.id).order_by(Comment.id.desc()).all()
+    rows = (
+        session.query(Comment).filter_by(site_id=site.id).order_by(Comment.received_at.desc(), Comment.id.desc()).all()
+    )
     judged = [row for row in rows if row.status in ACTION and not row.staff][:most]
     keys = [(row.id, row.revision) for row in judged]
     stored, states = scores.of_revisions(session, keys), work.states_of(session, [row.id for row in judged])
@@ -388,3 +390,24 @@ def test_samples_show_first_what_people_decided_otherwise(db: Database, most: in
         assert made.as_json()["movements"][0]["approved_by_people"] == 1
     else:
         assert made.comments == 3
+
+
+@pytest.mark.parametrize("sparse", [0, window.SPARSE])  # 0: the way of a window that is scattered over its ids
+def test_an_archive_that_is_brought_in_late_is_not_what_came_last(
+    db: Database, sparse: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(window, "SPARSE", sparse)
+    score = {
+        **{"scorer": "builtin", "version": "1", "shadow": False, "supported": True, "language": "id"},
+        **{"links": 0, "hidden": 0, "domains": [], "values": {"insult": 0.85}},
+    }
+    days = (3, 2, 0, 1, 5, 4)  # the last two came in an import
+    items = [Given(f"hari {n}", "APPROVED", False, None, None, [score], (), 0, "", False, 1, n) for n in days]
+    old, new = ({"bands": {"builtin": {"insult": {"hold": mark}}}} for mark in (0.9, 0.8))
+    with undone(db, parse_composition("")) as session:
+        site = build(session, {}, items)
+        made = simulator.simulate(session, site, parse(old, 1), parse(new, 2), now=NOW, most=3)
+        every = simulator.simulate(session, site, parse(old, 1), parse(new, 2), now=NOW, samples=6)
+    assert [sample.text for sample in made.movements[0].samples] == ["hari 0", "hari 1", "hari 2"]
+    assert (made.comments, every.comments) == (3, 6)
+    assert [sample.text for sample in every.movements[0].samples] == [f"hari {n}" for n in range(6)]
