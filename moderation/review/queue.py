@@ -18,7 +18,7 @@ from moderation.comments.status import HELD
 from moderation.errors import InvalidInput
 from moderation.review import queue_cursors, queue_lists, tallies
 from moderation.review.models import Claim, Decision
-from moderation.review.queue_lists import BUSY, DECIDED, ESCALATED, INDEXES, PAGE, WAITS, Order, Rows
+from moderation.review.queue_lists import BUSY, DECIDED, ESCALATED, ESCALATED_INDEX, INDEXES, PAGE, WAITS, Order, Rows
 
 TABS = ("held", "not_scored", "reported", "approved", "rejected", "spam", "mine")
 
@@ -78,6 +78,7 @@ def page(
 ) -> tuple[list[Comment], str | None]:
     """A page of a tab, and what to give as `after` for the next one (None at the end).
 
+    In the order by priority, what is with the seniors comes last for who is none: there is nothing to do for them.
     A `sort` that the tab does not have is its usual one. Raises InvalidInput naming `sort`, or `after` when that is
     not what a page of this list gave.
     """
@@ -87,6 +88,9 @@ def page(
     key = queue_cursors.read(after, tab, sort)
     if sort == "story":
         return _page_by_story(session, site_ids, key)
+    if sort == "priority" and tab != "mine" and not moderators.is_senior(me):
+        return _page_of_a_junior(session, site_ids, tab, key)
+    key = key and key[:2]
     order = _ORDERS[sort, tab in DECIDED]
     if tab in DECIDED:
         lists = [one for site_id in site_ids for one in queue_lists.of_decided(site_id, tab, order, key)]
@@ -215,6 +219,27 @@ def _mine(session: Session, site_ids: Sequence[int], me: Moderator, now: datetim
     if senior:
         n += session.scalar(select(func.count()).where(Comment.site_id.in_(site_ids), ESCALATED)) or 0
     return n
+
+
+def _page_of_a_junior(
+    session: Session, site_ids: Sequence[int], tab: str, key: Sequence[Any] | None
+) -> tuple[list[Comment], str | None]:
+    """By priority: first what everybody may decide, then what is with the seniors.
+
+    `key`: the priority and the id of the last card, and whether it was with the seniors.
+    """
+    rows: list[Comment] = []
+    order, began = _ORDERS["priority", False], key is not None and key[2:] == [True]
+    parts = {False: (Comment.escalated == false(), INDEXES[tab, "priority"]), True: (ESCALATED, ESCALATED_INDEX)}
+    for escalated, (part, index) in parts.items():
+        if began <= escalated and len(rows) <= PAGE:
+            after = key[:2] if key is not None and began == escalated else None
+            lists = [
+                queue_lists.best((*queue_lists.in_list(tab, site_id), part), order, after, index=index)
+                for site_id in site_ids
+            ]
+            rows += queue_lists.merged(session, lists, order)
+    return queue_cursors.cut(rows, tab, "priority", lambda comment: [order.of(comment), comment.id, comment.escalated])
 
 
 def _page_by_story(

@@ -37,12 +37,14 @@ def read(after: str | None, tab: str, sort: str) -> list[Any] | None:
         if sort == "story":
             comments, story_id, at, number = key
             return [_whole(comments), _whole(story_id), _moment(at), _whole(number)]
-        value, number = key
+        value, number, *part = key
+        if part and (sort != "priority" or not isinstance(part[0], bool) or len(part) > 1):
+            raise ValueError
         if sort in ("newest", "oldest"):
             return [None if value is None and tab in DECIDED else _moment(value), _whole(number)]
         if not isinstance(value, (int, float)) or not math.isfinite(value):
             raise ValueError
-        return [float(value), _whole(number)]
+        return [float(value), _whole(number), *part]
     except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
         raise InvalidInput(WRONG_CURSOR, field="after") from None
 

@@ -87,6 +87,9 @@ INDEXES: Mapping[tuple[str, str], str] = {
 }
 """Tab and column of the order → the index that has just this list in just this order."""
 
+ESCALATED_INDEX = "ix_comment_escalated"
+"""What is with the seniors, by priority."""
+
 
 def by_index(wanted: Rows, index: str) -> Rows:
     """Name the index to SQLite; PostgreSQL counts its rows and knows."""

@@ -141,6 +141,20 @@ def test_every_list_is_whole_and_in_its_order_page_by_page(db: Database, me: Mod
             assert found == ordered(wanted, tab, sort), (tab, sort)
 
 
+@pytest.mark.parametrize("tab", ["held", "not_scored", "reported"])
+def test_what_is_with_the_seniors_steps_back_for_who_is_none(db: Database, me: Moderator, tab: str) -> None:
+    site_ids = [add_site(db, webhook=False).site.id for _ in range(2)]
+    for number, site_id in enumerate(site_ids):
+        comments(db, site_id, mixed(site_id, 150, seed=number))
+    with db.reading() as session:
+        wanted = [c for c in session.scalars(select(Comment)) if LISTED[tab](c)]
+    mine, theirs = ([c for c in wanted if c.escalated == with_them] for with_them in (False, True))
+    assert len(mine) > queue_lists.PAGE
+    found = [c.id for c in walk(db, site_ids, tab, "priority", Moderator(id=2, role="moderator", name="Budi"))]
+    assert found == [*ordered(mine, tab, "priority"), *ordered(theirs, tab, "priority")]
+    assert [c.id for c in walk(db, site_ids, tab, "priority", me)] == ordered(wanted, tab, "priority")
+
+
 def test_a_page_that_changes_while_it_is_read_neither_skips_nor_repeats(db: Database, me: Moderator) -> None:
     site_id = add_site(db, webhook=False).site.id
     ids = comments(db, site_id, [{"priority": float(n)} for n in range(50)])
@@ -345,14 +359,15 @@ def test_every_page_is_read_from_the_end_of_its_index(db: Database, me: Moderato
         comments(db, site_id, [{**row, "story_id": 1 + n % 2} for n, row in enumerate(mixed(site_id, 1500))])
     with db.transaction() as session:
         session.execute(sa.text("ANALYZE comment"))
-    for tab, sort, index in PLANS:
+    junior = Moderator(id=2, role="moderator", name="Budi")
+    for who, (tab, sort, index) in [*((me, plan) for plan in PLANS), *((junior, plan) for plan in PLANS[:8])]:
         with db.reading() as session:
-            _, after = queue.page(session, site_ids, tab, sort=sort, after=None, me=me, now=NOW)
+            _, after = queue.page(session, site_ids, tab, sort=sort, after=None, me=who, now=NOW)
         for cursor in (None, after):
             found = plans(
                 db,
-                lambda s, tab=tab, sort=sort, cursor=cursor: queue.page(
-                    s, site_ids, tab, sort=sort, after=cursor, me=me, now=NOW
+                lambda s, who=who, tab=tab, sort=sort, cursor=cursor: queue.page(
+                    s, site_ids, tab, sort=sort, after=cursor, me=who, now=NOW
                 ),
             )
             assert index in found, found
