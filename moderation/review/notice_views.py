@@ -64,6 +64,7 @@ def notice_now(session: Session) -> Notice | None:
             comment.version,
             last.reason,
             comment.author_name,
+            at=last.created_at,
             seconds=seconds_left(comment),
             told=histories.told(session, comment),
         )

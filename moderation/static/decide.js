@@ -4,6 +4,7 @@ import { $, $$, formData, fragment, post, say, whyNot, word } from "./dom.js";
 import { current, idOf, makeCurrent, moveTo, neighbour } from "./cards.js";
 
 const READ_MS = 1000; // what was meant for the old text must not decide the new one
+const UNDO_MINUTES = 10; // whoever presses a key means what they have just done, not what they did this morning
 
 /** Why nothing was saved, said aloud and left standing on the card. */
 export function failed(answer, card) {
@@ -157,12 +158,13 @@ async function undo(form) {
   document.dispatchEvent(new Event("moderation:decided"));
 }
 
-/** Take back my latest decision; again: the one before. */
+/** Take back my latest decision; again: the one before. What is older is taken back by the button beside its name. */
 export function undoLatest() {
   const form = $("#log form[data-undo]") ?? $$(".is-gone form[data-undo]").at(-1) ?? $("#say form[data-undo]");
   if (form?.inert) return;
-  if (form) undo(form);
-  else say(word("nothing_to_undo"));
+  if (!form) say(word("nothing_to_undo"));
+  else if (Date.now() - Date.parse(form.dataset.at) > UNDO_MINUTES * 60_000) say(word("undo_late", { minutes: UNDO_MINUTES }), { bad: true });
+  else undo(form);
 }
 
 /** Put a card as the server has it now in a card's place: the light, the focus and what I was writing stay. */

@@ -1,13 +1,16 @@
 """The queue as hands and keys meet it: one application, a site of its own for each test."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
+from sqlalchemy import update
 
 from moderation.accounts.models import Site
 from moderation.db import utcnow
+from moderation.review.models import Decision
 from moderation.scoring import explanations, store
 from moderation.scoring.scorer import TextScore
 from moderation.scoring.store import NewScore
@@ -302,6 +305,25 @@ def test_who_hands_a_comment_over_by_keys_goes_on_with_the_next(desk: Desk) -> N
     press(page, "Control+Enter")
     expect(page.locator(f"#c-{two} .colleagues")).to_contain_text("baris dua")
     expect(page.locator(f"#c-{two}")).to_be_focused()
+
+
+def test_the_key_undoes_nothing_that_was_decided_more_than_ten_minutes_ago(desk: Desk) -> None:
+    one, two, _ = desk.held()
+    for number, minutes in ((one, 11), (two, 9)):
+        desk.decide(number, "rani", "approve")
+        with desk.house.db.transaction() as session:
+            before = utcnow() - timedelta(minutes=minutes)
+            session.execute(update(Decision).where(Decision.comment_id == number).values(created_at=before))
+    page = desk.window()
+    press(page, "u")
+    expect(page.locator("#say")).to_contain_text("Undone. The site was not told.")
+    assert desk.status(two) == "HELD"
+    press(page, "u")
+    expect(page.locator("#say")).to_contain_text("The key undoes the last 10 minutes.")
+    assert desk.status(one) == "APPROVED"
+    page.locator(f'#log form[data-undo="{one}"] button').click()
+    expect(page.locator("#say")).to_contain_text("Undone. The site was not told.")
+    assert desk.status(one) == "HELD"
 
 
 def test_what_is_undone_in_an_empty_queue_is_there_again(desk: Desk) -> None:
