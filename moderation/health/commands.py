@@ -8,7 +8,6 @@ from moderation import bootstrap, migrations, queues, supervisor
 from moderation.bootstrap import Prepared
 from moderation.db import Database
 from moderation.dispatch import CelerySender
-from moderation.health import checks
 from moderation.opening import opened
 from moderation.settings import load
 
@@ -66,6 +65,9 @@ def migrate() -> None:
 @click.command()
 def doctor() -> None:
     """Say what is wrong and what to do about it; exit code 1 when comments cannot be taken or judged."""
+    # Only here: it looks into every room, numpy and all, half a second that `up` would spend on every start.
+    from moderation.health import checks
+
     settings, db = opened()
     found = [*checks.examine(db, settings), *checks.examine_weights(settings)]
     for item in found:

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from click.testing import CliRunner
 from flask import Flask
 
@@ -36,6 +38,12 @@ def test_the_migrations_make_exactly_the_models_tables(db: Database) -> None:
 def test_migrating_twice_does_nothing(db: Database) -> None:
     assert migrations.migrate(db) == []
     assert migrations.current(db) == migrations.head()
+
+
+def test_the_newest_version_is_the_one_that_alembic_finds() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(migrations.FOLDER))
+    assert migrations.head() == ScriptDirectory.from_config(config).get_current_head()
 
 
 def test_sqlite_is_set_up_to_keep_what_it_acknowledged(sqlite_template: Path) -> None:
