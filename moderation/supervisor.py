@@ -106,10 +106,7 @@ def processes(settings: Settings) -> list[Child]:
 
 
 def _worker(queue: str, env: Mapping[str, str], pool: str = "solo", concurrency: int = 1) -> Child:
-    command = (
-        f"-m celery --quiet -A workers.app worker -Q {queue} -n {queue}@%h --pool {pool} --concurrency {concurrency} "
-        "--without-gossip --without-mingle --without-heartbeat -l WARNING"
-    )
+    command = f"-m workers -Q {queue} --pool {pool} --concurrency {concurrency}"
     # One thread of arithmetic per process: several processes share few cores, and libraries would take them all.
     more = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     more["TOKENIZERS_PARALLELISM"] = "false"

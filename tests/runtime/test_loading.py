@@ -28,6 +28,17 @@ light = "numpy" not in sys.modules
 print(json.dumps([delivery, light, load(["scoring_detoxify"]), load(None)]))
 """
 
+LEFT_OUT = """
+import sys, moderation.health.commands
+heavy = ["numpy", "alembic.command"]
+print([name for name in heavy if name in sys.modules])
+sys.argv[1:] = ["-Q", "delivery"]
+import celery.apps.worker
+celery.apps.worker.Worker.start = lambda _: print([name for name in ("celery.bin", *heavy) if name in sys.modules])
+import runpy
+runpy.run_module("workers", run_name="__main__")
+"""
+
 BROKEN = """
 import importlib
 from celery.signals import celeryd_init
@@ -72,3 +83,8 @@ def test_a_worker_whose_tasks_cannot_be_loaded_ends(tmp_path: Path) -> None:
     done = run(BROKEN, tmp_path)
     assert done.returncode == 1
     assert "the tasks of ['bulk'] cannot be loaded" in done.stderr
+
+
+def test_neither_the_supervisor_nor_a_worker_loads_what_only_commands_need(tmp_path: Path) -> None:
+    done = run(LEFT_OUT, tmp_path)
+    assert (done.returncode, done.stdout.split()) == (0, ["[]", "[]"]), done.stderr
