@@ -138,9 +138,9 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
 @cache
 def _settle() -> None:
     """Once a process: modules, tables and mappers stay, so what requests leave is looked for without going through all
-    of them, which would keep a request waiting for a tenth of a second now and then."""
+    of them, which would keep a request waiting for a tenth of a second now and then. What loading has left behind stays
+    with them: it is not worth the tenth of a second that looking for it takes."""
     configure_mappers()
-    gc.collect()
     gc.freeze()
 
 

@@ -1,6 +1,5 @@
 """The Celery application of the worker processes: `celery -A workers.app worker -Q scoring`."""
 
-import gc
 import logging
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -46,7 +45,6 @@ def _load_tasks(options: Mapping[str, Any], **_: Any) -> None:
         # Celery writes down what a signal's receiver raises, and goes on: a worker without tasks.
         log.exception("the tasks of %s cannot be loaded", worked or "all queues")
         raise SystemExit(1) from error
-    gc.freeze()  # as the web process does: modules stay
 
 
 @setup_logging.connect
