@@ -167,36 +167,42 @@ class BuiltinScorer:
         words = self._word_scores(encoded, signals, shares)
         spans: list[Span] = []
         for column, index in enumerate(signals):
-            spans.extend(_best_words(encoded, words[:, column], self._model.signals[index]))
+            spans.extend(_best_words(encoded, words[column], self._model.signals[index]))
         return spans
 
     def _word_scores(self, encoded: Encoded, signals: list[int], heads: Floats) -> NDArray[np.float64]:
-        """What every token adds to the logits of the given signals: [tokens, signals]; `heads` speak in these shares.
-
-        A dense column adds what would be missing without it.
-        """
-        model, row = self._model, encoded.whole()
-        size = len(encoded.text)
+        """What every word adds to the logits of the given signals: [signals, words]; `heads` speak in these shares."""
+        row = encoded.whole()
         places, slopes = [], []
         for (starts, ends, buckets), value in (
             (encoded.char_grams, row.char_value),
             (encoded.word_grams, row.word_value),
         ):
-            own = model.of_grams(buckets, signals, value, heads) / np.maximum(ends - starts, 1)[:, None]
+            own = self._model.of_grams(buckets, signals, value, heads) / np.maximum(ends - starts, 1)
             places += [starts, ends]
             slopes += [own, -own]
-        words = _summed(np.concatenate(places), np.concatenate(slopes), size, encoded.places)
+        words = _summed(np.concatenate(places), np.concatenate(slopes, axis=1), len(encoded.text), encoded.places)
+        self._add_listed(words, encoded, signals, heads)
+        return words
+
+    def _add_listed(self, words: NDArray[np.float64], encoded: Encoded, signals: list[int], heads: Floats) -> None:
+        """To what the words add, what listed ones add by the dense columns: each what would be missing without it."""
+        model, dense = self._model, encoded.dense
         behind = model.lexicon.behind(encoded.hits)
         if not behind:
-            return words
-        without = np.repeat(row.dense[None, :], len(behind), axis=0)
+            return
+        without = np.repeat(dense[None, :], len(behind), axis=0)
         without[np.arange(len(behind)), list(behind)] = 0.0
-        added = model.mixed(model.of_dense(row.dense) - model.of_dense(without), heads)[:, signals]
-        for hits, own in zip(behind.values(), added, strict=True):
-            share = own / len(hits)
-            for hit in hits:
-                words[hit.first : hit.last + 1] += share / (hit.last - hit.first + 1)
-        return words
+        added = model.mixed(model.of_dense(dense) - model.of_dense(without), heads)[:, signals].T
+        # A column's part goes to its hits alike, and a hit's to its words.
+        sizes = [len(hits) for hits in behind.values()]
+        of_hits = np.repeat(added / np.array(sizes, dtype=np.float32), sizes, axis=1)
+        hits = [hit for some in behind.values() for hit in some]
+        lengths = [hit.last - hit.first + 1 for hit in hits]
+        of_words = np.repeat(of_hits / np.array(lengths, dtype=np.float32), lengths, axis=1)
+        places = [place for hit in hits for place in range(hit.first, hit.last + 1)]
+        for scores, own in zip(words, of_words, strict=True):
+            np.add.at(scores, places, own)
 
 
 def _summed(
@@ -205,17 +211,17 @@ def _summed(
     size: int,
     words: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> NDArray[np.float64]:
-    """What lies on the characters of every word, [words, signals], in a text of this size.
+    """What lies on the characters of every word, [signals, words], in a text of this size.
 
     An n-gram's share lies evenly on its characters: it goes up by `slopes` where the n-gram begins and down where it
     ends.
     """
     starts, ends = words
-    found = np.empty((len(starts), slopes.shape[1]))
+    found = np.empty((len(slopes), len(starts)))
     sums = np.zeros(size + 1)
-    for column, own in enumerate(slopes.T):
-        np.cumsum(np.cumsum(np.bincount(places, own, size + 1))[:-1], out=sums[1:])
-        found[:, column] = sums[ends] - sums[starts]
+    for scores, own in zip(found, slopes, strict=True):
+        np.cumsum(np.bincount(places, own, size + 1)[:-1].cumsum(), out=sums[1:])
+        np.subtract(sums[ends], sums[starts], out=scores)
     return found
 
 
@@ -224,12 +230,14 @@ def _best_words(encoded: Encoded, scores: NDArray[np.float64], signal: str) -> l
     if top <= 0:
         return []
     chosen: dict[tuple[int, int], str] = {}
-    starts, ends = encoded.places
-    for place in np.argsort(-scores)[: MAX_WORDS * 2].tolist():
-        if scores[place] < max(top * 0.3, 0.1) or len(chosen) == MAX_WORDS:
+    best = np.argsort(-scores)[: MAX_WORDS * 2]
+    best = best[scores[best] >= max(top * 0.3, 0.1)]
+    starts, ends = (side[best].tolist() for side in encoded.places)
+    for place, start, end in zip(best.tolist(), starts, ends, strict=True):
+        if len(chosen) == MAX_WORDS:
             break
-        origin = encoded.origin(int(starts[place]), int(ends[place]))
-        if origin is not None and not any(start < origin[1] and origin[0] < end for start, end in chosen):
+        origin = encoded.origin(start, end)
+        if origin is not None and not any(first < origin[1] and origin[0] < last for first, last in chosen):
             chosen[origin] = encoded.words[place]
     spans: list[Span] = []
     for (start, end), word in sorted(chosen.items()):
