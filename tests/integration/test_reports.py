@@ -13,7 +13,7 @@ from moderation.accounts.sites import NewSite
 from moderation.comments import form, reports
 from moderation.comments.models import Comment, Report
 from moderation.db import Database, utcnow
-from moderation.review import decisions, tallies
+from moderation.review import decisions, tallies, undoing
 from moderation.settings import Settings
 
 from .helpers import BAD, KEY, add_site, add_user, bearer, comment_of, given, judge_all, take
@@ -117,6 +117,34 @@ def test_who_approves_again_what_readers_reported_since_has_answered_them(
         assert reported(db) == 1
         approve()
         assert (reported(db), comment_of(db).reports, comment_of(db).status) == (0, 0, "APPROVED")
+
+
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("by_machine", [False, True])  # what the first approval was
+def test_undoing_a_second_approval_opens_again_what_it_had_answered(
+    app: Flask, db: Database, made: NewSite, many: bool, by_machine: bool
+) -> None:
+    user = add_user(db)
+
+    def approve() -> None:
+        with db.transaction() as session:
+            comment, by = session.get_one(Comment, 1), decisions.Decider(session.get_one(Moderator, user))
+            decisions.decide(session, comment, "approve", by, seen_version=comment.version, now=utcnow())
+
+    if not by_machine:
+        approve()
+    send(app, made)
+    approve()
+    assert reported(db) == 0
+    with db.transaction() as session:
+        comment, me = session.get_one(Comment, 1), session.get_one(Moderator, user)
+        if many:
+            undoing.undo_many(session, [comment], me, now=utcnow())
+        else:
+            undoing.undo(session, comment, me, seen_version=comment.version, now=utcnow())
+    assert (reported(db), comment_of(db).reports, comment_of(db).status) == (1, 1, "APPROVED")
+    with db.reading() as session:
+        assert [one.resolved_at for one in reports.of_comment(session, 1)] == [None]
 
 
 def test_another_text_may_be_reported_again_and_counts_once(app: Flask, db: Database, made: NewSite) -> None:
