@@ -29,7 +29,7 @@ from jinja2.visitor import NodeTransformer
 from markupsafe import Markup
 
 from moderation.errors import ModerationError
-from moderation.wordings import DELIVERY_CLAUSES, REASON_NAMES, SIGNAL_NAMES
+from moderation.wordings import DELIVERY_CLAUSES, REASON_NAMES, SIGNAL_NAMES, TROUBLES
 
 LANGUAGES = ("id", "en")
 DEFAULT_LANGUAGE = "id"
@@ -149,6 +149,7 @@ def init_app(app: Flask) -> None:
         hidden_name=hidden_name,
         is_hidden=is_hidden,
         clause=clause,
+        trouble=trouble,
     )
     app.jinja_env.globals.update(language_link=language_link, kept=kept, hint=hint)
     # For texts that are not translated while a template is compiled.
@@ -340,6 +341,15 @@ def clause(text: str) -> str:
     elif text in DELIVERY_CLAUSES:
         said = gettext(text)
     return said
+
+
+def trouble(text: str) -> str:
+    """Why a run or a job cannot go on, as it was kept, in the page's language where the sentence is one of ours."""
+    for sentence in TROUBLES:
+        pattern = re.sub(r"%\\\((\w+)\\\)s", r"(?P<\1>.+)", re.escape(sentence))
+        if (found := re.fullmatch(pattern, text)) is not None:
+            return str(gettext(sentence, **found.groupdict()))
+    return _text(text)
 
 
 def said(error: ModerationError) -> str:

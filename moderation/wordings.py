@@ -98,3 +98,20 @@ DELIVERY_CLAUSES = (
 )
 """What may become of a delivery without an answer (see delivery/egress.py and addresses.py); other clauses stay as they
 are."""
+
+OTHER_VERSION = _("%(scorer)s is %(here)s here; the run wants %(wanted)s.")
+
+TROUBLES = (
+    OTHER_VERSION,
+    _("No Detoxify weights are installed; `moderation models install FILE` installs them."),
+    _("The active Detoxify weights are %(here)s, not %(wanted)s."),
+    _("The weights %(name)s are damaged: their files have another SHA-256."),
+    _("The weights %(name)s cannot be read: %(why)s."),
+    _("What runs Detoxify is not installed: pip install 'comment-moderation[detoxify]'."),
+    _("There is no GPU here that torch can use; judge on the CPU instead (--device cpu)."),
+    _("The site has no live newsroom layer; see: moderation scorers list"),
+    _("There is no version %(wanted)s; see: moderation scorers list"),
+    _("The built-in model %(name)s is missing; `moderation train` makes it."),
+)
+"""Why a run or a job cannot go on, as its row keeps it (in English, for programs and the command line): with places for
+the values that stand there. Other sentences are looked up whole."""

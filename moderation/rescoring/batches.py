@@ -24,6 +24,7 @@ from sqlalchemy import exists, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from moderation import wordings
 from moderation.accounts.models import Site
 from moderation.db import Database, stamp, utcnow
 from moderation.errors import InvalidInput, ModerationError, Unavailable
@@ -283,7 +284,8 @@ class Worker:
             with self.db.reading() as session:
                 made = self._load(session, self._settings, run)
             if made.version != run.version:
-                raise InvalidInput(f"{run.scorer} is {made.version} here; the run wants {run.version}.")
+                values = {"scorer": run.scorer, "here": made.version, "wanted": run.version}
+                raise InvalidInput(wordings.OTHER_VERSION, values=values)
             self._scorers = {key: made}  # one at a time: the last run's may be large
         return self._scorers[key]
 

@@ -20,7 +20,7 @@ from moderation.settings import Settings
 
 from .helpers import Browser, add_site, add_user, comment_of, log_in
 from .test_applying import rani, run_id, site  # noqa: F401 fixtures: a run that would hold c1 … c4, c4 decided
-from .test_rescoring import Stub, worker
+from .test_rescoring import Stub, start, worker
 from .test_rescoring import work as score
 
 HTML = "text/html"
@@ -107,6 +107,21 @@ def test_what_is_wrong_in_the_form_of_a_new_run_is_said_beside_its_field(
     assert "nothing to score" in nothing.text
     indonesian = senior.get("/rescores", query_string={**right, "device": "abacus", "lang": "id"}).text
     assert "device harus salah satu dari cpu, cuda." in indonesian
+
+
+def test_why_a_run_cannot_go_on_is_told_in_the_pages_language(
+    db: Database,
+    settings: Settings,
+    site: Site,  # noqa: F811
+    run_id: int,  # noqa: F811
+    senior: Browser,
+) -> None:
+    number = start(db, settings, site)
+    score(worker(db, settings, Stub(version="lain")))
+    with db.reading() as session:
+        run = session.get_one(RescoreRun, number)
+        assert run.error == f"{run.scorer} is lain here; the run wants {run.version}."
+    assert f"{run.scorer} di sini berversi lain; " in senior.get(f"/rescores/{number}?lang=id").text
 
 
 def test_the_report_is_read_and_taken_along(run_id: int, senior: Browser) -> None:  # noqa: F811

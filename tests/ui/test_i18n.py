@@ -174,6 +174,24 @@ def test_hidden_characters_are_named(bare: Flask) -> None:
 @pytest.mark.parametrize(
     ("text", "indonesian"),
     [
+        ("builtin is 1.2 here; the run wants 1.1.", "builtin di sini berversi 1.2; proses ini memerlukan 1.1."),
+        (
+            "This search takes too long: add a word, a date or another filter.",
+            "Pencarian ini terlalu lama: tambahkan kata, tanggal, atau penyaring lain.",
+        ),
+        ("something 100 % new", "something 100 % new"),
+    ],
+)
+def test_why_a_run_cannot_go_on_is_said_in_the_pages_language(bare: Flask, text: str, indonesian: str) -> None:
+    with speak(bare):
+        assert i18n.trouble(text) == indonesian
+    with speak(bare, "/queue?lang=en"):
+        assert i18n.trouble(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "indonesian"),
+    [
         ("the connection was refused", "sambungan ditolak"),
         ("answered 503", "menjawab 503"),
         ("answered 302; redirects are not followed", "menjawab 302; pengalihan tidak diikuti"),
