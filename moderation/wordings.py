@@ -8,6 +8,12 @@ def _(text: str) -> str:
     return text
 
 
+def counted(n: int, one: str, many: str = "") -> str:
+    """A number with what it counts, for the command line and the audit, which speak English: 1 comment, 2,000 comments.
+    `many`: the form of several, where that is not the form of one with an s."""
+    return f"{n:,} {one if n == 1 else many or one + 's'}"
+
+
 SIGNAL_NAMES: Mapping[str, str] = {
     "toxicity": _("toxicity"),
     "severe_toxicity": _("severe toxicity"),

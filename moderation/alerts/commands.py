@@ -9,6 +9,7 @@ import click
 from moderation.alerts import channels, sentences, store
 from moderation.db import utcnow
 from moderation.opening import opened
+from moderation.wordings import counted
 
 
 def register(cli: click.Group) -> None:
@@ -52,7 +53,7 @@ def list_alerts(as_json: bool) -> None:
     examination = turns.get(store.EXAMINATION)
     seen = examination.taken_at if examination is not None else None
     when = f"looked at {_ago(seen, now)} ago" if seen is not None else "never looked at: is housekeeping running?"
-    click.echo(f"{len(lasting)} alerts; {when}" if lasting else f"No alerts; {when}")
+    click.echo(f"{counted(len(lasting), 'alert')}; {when}" if lasting else f"No alerts; {when}")
     for channel in channels.configured(settings):
         turn = turns.get(channel.name)
         state = "nothing to send yet"

@@ -28,6 +28,7 @@ from moderation.archive.wxr import WxrReader
 from moderation.db import utcnow
 from moderation.errors import InvalidInput
 from moderation.opening import opened
+from moderation.wordings import counted
 
 SHOWN = 20
 """Problems of one file that are printed; all of them stand in its list."""
@@ -184,9 +185,9 @@ def export_comments(
             subject=f"site:{found.id}",
             site_id=found.id,
             now=utcnow(),
-            detail=f"{kind}, {count} comments",
+            detail=f"{kind}, {counted(count, 'comment')}",
         )
-    click.echo(f"{count} comments are exported.", err=True)
+    click.echo(counted(count, "comment is exported.", "comments are exported."), err=True)
 
 
 def _import(kind: str, options: Options, make: MakeReader) -> None:
@@ -257,7 +258,7 @@ def _tell(name: str, progress: Progress, listing: Path | None, options: Options,
         click.echo(json.dumps(values, ensure_ascii=False))
         return
     went_on = f", went on after {progress.resumed_at:,}" if progress.resumed_at else ""
-    click.echo(f"{name}: {counts[READ]:,} records in {seconds:.1f} s, {speed:,} a second{went_on}")
+    click.echo(f"{name}: {counted(counts[READ], 'record')} in {seconds:.1f} s, {speed:,} a second{went_on}")
     kinds = ", ".join(f"{kind} {counts[kind]:,}" for kind in KINDS if counts[kind])
     done = "would import" if options.dry_run else "imported"
     click.echo(f"  {done:<12} {progress.imported:>10,}" + (f"  {kinds}" if kinds else ""))

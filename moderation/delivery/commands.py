@@ -16,6 +16,7 @@ from moderation.delivery.models import Delivery, Endpoint
 from moderation.delivery.outbox import DUE, LEASED, STATES
 from moderation.errors import NotFound
 from moderation.opening import opened
+from moderation.wordings import counted
 
 ACTOR = "cli"
 PATIENCE = 15.0
@@ -101,7 +102,7 @@ def replay(ids: tuple[int, ...], all_dead: bool, endpoint_id: int | None) -> Non
             if all_dead
             else len(outbox.replay(session, mine, ids, now))
         )
-    click.echo(f"{count} deliveries are due again.")
+    click.echo(counted(count, "delivery is due again.", "deliveries are due again."))
 
 
 @deliveries.command("endpoints")
@@ -179,7 +180,7 @@ def remove(endpoint_id: int) -> None:
     with db.transaction() as session:
         endpoint = endpoints.by_id(session, None, endpoint_id, lock=True)
         done = endpoints.remove(session, endpoint, now=utcnow(), actor=ACTOR)
-    click.echo(f"Removed: {done.handed_over} events handed over, {done.closed} closed.")
+    click.echo(f"Removed: {counted(done.handed_over, 'event')} handed over, {done.closed:,} closed.")
 
 
 @deliveries.command("test")

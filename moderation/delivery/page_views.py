@@ -17,6 +17,7 @@ from moderation.delivery import endpoints, outbox, outbox_reading
 from moderation.delivery.models import Delivery, Endpoint
 from moderation.errors import Conflict, InvalidInput, NotFound
 from moderation.review import queue
+from moderation.wordings import counted
 
 pages = Blueprint("delivery_pages", __name__, url_prefix="/deliveries")
 
@@ -230,7 +231,7 @@ def _note_replay(session: Session, site_id: int, count: int) -> None:
         subject=f"site:{site_id}",
         site_id=site_id,
         now=utcnow(),
-        detail=f"{count} deliveries",
+        detail=counted(count, "delivery", "deliveries"),
     )
 
 

@@ -15,6 +15,7 @@ from moderation.db import utcnow
 from moderation.delivery import endpoints, outbox, outbox_reading, pull, schemas
 from moderation.delivery.models import Delivery, Endpoint
 from moderation.errors import InvalidInput, NotFound
+from moderation.wordings import counted
 
 NEW = schemas.NewEndpointSchema()
 PATCH = schemas.EndpointPatchSchema()
@@ -391,5 +392,5 @@ def _note_replay(session: Session, site: Site, count: int) -> None:
         subject=f"site:{site.id}",
         site_id=site.id,
         now=utcnow(),
-        detail=f"{count} deliveries",
+        detail=counted(count, "delivery", "deliveries"),
     )

@@ -17,6 +17,7 @@ from moderation.rescoring.models import RescoreRun
 from moderation.review.bulk import RUNNING
 from moderation.scoring import detoxify_scorer, registry, releases, weights, work
 from moderation.settings import Settings
+from moderation.wordings import counted
 
 STALE = 30.0
 """Seconds without a heartbeat after which a process class counts as gone; sweeps come every few seconds."""
@@ -73,15 +74,17 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
         remedy = "Start the worker of the queue `rescoring` and read its log."
         found.append(Finding("No sign of life of rescoring: rescore runs stand still.", remedy, False))
     if stuck:
-        found.append(Finding(f"{stuck} comments are past their deadline.", "Look at the housekeeping worker.", False))
+        what = counted(stuck, "comment is past its deadline.", "comments are past their deadline.")
+        found.append(Finding(what, "Look at the housekeeping worker.", False))
     if overdue:
-        found.append(Finding(f"{overdue} deliveries are late.", "See: moderation deliveries list", False))
+        what = counted(overdue, "delivery is late.", "deliveries are late.")
+        found.append(Finding(what, "See: moderation deliveries list", False))
     if dead:
         remedy = "See: moderation deliveries list --state dead; then: moderation deliveries replay"
-        found.append(Finding(f"{dead} deliveries were given up.", remedy, False))
+        found.append(Finding(counted(dead, "delivery was given up.", "deliveries were given up."), remedy, False))
     for item in troubled:
         what = f"Endpoint {item.endpoint.id} of {item.site} is {endpoints.state_of(item.endpoint)}"
-        what += f" ({item.endpoint.disabled_reason}); {item.waiting} events wait."
+        what += f" ({item.endpoint.disabled_reason}); {counted(item.waiting, 'event waits', 'events wait')}."
         remedy = f"See: moderation deliveries endpoints; then: moderation deliveries {item.remedy} {item.endpoint.id}"
         found.append(Finding(what, remedy, False))
     for layer in orphans:
@@ -93,7 +96,7 @@ def examine(db: Database, settings: Settings) -> list[Finding]:
     found += [Finding(what, remedy, False) for what, remedy in alerting]
     for name, count in backlog.items():
         if count > 1000:
-            found.append(Finding(f"{count} texts wait for {name}.", "Add workers of its queue.", False))
+            found.append(Finding(f"{count:,} texts wait for {name}.", "Add workers of its queue.", False))
     return found
 
 

@@ -16,6 +16,7 @@ from moderation.rescoring.applying import Movement
 from moderation.rescoring.models import RescoreApply, RescoreRun
 from moderation.rescoring.runs import By
 from moderation.signals import SIGNALS
+from moderation.wordings import counted
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Step = Callable[[Session, RescoreRun, RescoreApply, By, datetime], RescoreApply | None]
@@ -65,9 +66,13 @@ def preview(run_id: int, moves: Sequence[str], signal: str | None, min_score: fl
     if as_json:
         click.echo(json.dumps(bodies.apply_preview(told)))
         return
-    click.echo(f"{told.total} comments of run {run_id} are chosen: {_named(chosen)}")
-    click.echo(f"{told.decided} were decided by people, and stay")
-    click.echo(f"{told.changed} do not stand any more as the run found them, and stay")
+    click.echo(f"{counted(told.total, 'comment')} of run {run_id} chosen: {_named(chosen)}")
+    click.echo(counted(told.decided, "was decided by people, and stays", "were decided by people, and stay"))
+    stay = (
+        "does not stand any more as the run found it, and stays",
+        "do not stand any more as the run found them, and stay",
+    )
+    click.echo(counted(told.changed, *stay))
     click.echo(f"{told.queued} would be put into the queue, {told.published} of them published until somebody decides")
 
 
@@ -81,7 +86,7 @@ def start(run_id: int, moves: Sequence[str], signal: str | None, min_score: floa
     with db.transaction() as session:
         job = applying.start(session, runs.get(session, run_id, lock=True), chosen, By(), now)
         body = bodies.whole_apply(session, job, now)
-    _begun(body, as_json, f"puts {job.total} comments of run {run_id} into the queue: {_named(chosen)}")
+    _begun(body, as_json, f"puts {counted(job.total, 'comment')} of run {run_id} into the queue: {_named(chosen)}")
 
 
 @apply.command("status")
@@ -139,7 +144,7 @@ def undo(job_id: int, as_json: bool) -> None:
         run, job = applying.find(session, job_id, lock=True)
         made = applying.undo(session, run, job, By(), now)
         body = bodies.whole_apply(session, made, now)
-    _begun(body, as_json, f"takes {made.total} comments of job {job_id} back out of the queue")
+    _begun(body, as_json, f"takes {counted(made.total, 'comment')} of job {job_id} back out of the queue")
 
 
 def _chosen(moves: Sequence[str], signal: str | None, min_score: float) -> list[Movement]:

@@ -26,6 +26,7 @@ from moderation.rescoring.models import RescoreApplied, RescoreApply, RescoreMov
 from moderation.rescoring.runs import By
 from moderation.review.bulk import CANCELLED, DONE, FAILED, OVER, PAUSED, RUNNING, TRANSITIONS
 from moderation.signals import SIGNALS
+from moderation.wordings import counted
 
 ACTIVE = (RUNNING, PAUSED)
 
@@ -181,7 +182,7 @@ def start(session: Session, run: RescoreRun, chosen: Sequence[Movement], by: By,
     if not found.queued:
         raise InvalidInput(NOTHING, field="movements")
     made = _new(run, by, now, chosen=[asdict(one) for one in chosen], total=found.total)
-    return _begin(session, run, made, by, now, f"{found.total} comments: {json.dumps(made.chosen)}")
+    return _begin(session, run, made, by, now, f"{counted(found.total, 'comment')}: {json.dumps(made.chosen)}")
 
 
 def undo(session: Session, run: RescoreRun, job: RescoreApply, by: By, now: datetime) -> RescoreApply:
@@ -201,7 +202,7 @@ def undo(session: Session, run: RescoreRun, job: RescoreApply, by: By, now: date
     if job.state == FAILED:  # it must not go on behind the undo
         _move(session, run, job, CANCELLED, by, now, OVER_ALREADY)
     made = _new(run, by, now, chosen=list(job.chosen), total=job.held, undoes=job.id)
-    return _begin(session, run, made, by, now, f"undoes job {job.id}, {job.held} comments")
+    return _begin(session, run, made, by, now, f"undoes job {job.id}, {counted(job.held, 'comment')}")
 
 
 def pause(session: Session, run: RescoreRun, job: RescoreApply, by: By, now: datetime) -> None:

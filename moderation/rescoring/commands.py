@@ -20,6 +20,7 @@ from moderation.rescoring.apply_commands import apply
 from moderation.rescoring.models import RescoreRun
 from moderation.rescoring.runs import By, Plan, Progress
 from moderation.review.bulk import RUNNING
+from moderation.wordings import counted
 
 LOOK_SECONDS = 1.0
 """Between two looks of `watch`."""
@@ -70,7 +71,9 @@ def start(site_name: str, line: str, scorer: str, policy: str, device: str, dry_
     if as_json:
         click.echo(json.dumps(body, ensure_ascii=False))
         return
-    click.echo(f"Run {run.id} scores {run.total} comments with {run.scorer}@{run.version}: {run.query or 'all'}")
+    click.echo(
+        f"Run {run.id} scores {counted(run.total, 'comment')} with {run.scorer}@{run.version}: {run.query or 'all'}"
+    )
     click.echo(f"Follow it: moderation rescore watch {run.id}")
     let_nudge_leave()
 
@@ -185,7 +188,7 @@ def _show_plan(planned: Plan, as_json: bool) -> None:
         return
     live = ", which judges now" if planned.live else ""
     policy = f"draft {planned.draft_id}" if planned.draft_id else f"policy {planned.policy_version}"
-    click.echo(f"{planned.total} comments match: {planned.query or 'all'}")
+    click.echo(f"{counted(planned.total, 'comment matches', 'comments match')}: {planned.query or 'all'}")
     click.echo(f"They would be scored with {planned.scorer}@{planned.version}{live}, and judged by {policy}.")
     for one in planned.sample:
         who, text = told_lines.plain(one.author)[:20], told_lines.plain(one.text)[:60]

@@ -21,6 +21,7 @@ from moderation.policy.models import PolicyDraft
 from moderation.rescoring import advice as advising
 from moderation.rescoring import columns, simulator
 from moderation.rescoring.simulator import Count, Simulation
+from moderation.wordings import counted
 
 BY = "cli"
 
@@ -108,9 +109,9 @@ def simulate(number: int, last: int, as_json: bool) -> None:
 
 
 def _say(made: Simulation, number: int, version: int) -> None:
-    click.echo(f"{made.comments:,} comments of {made.days} days, {made.seconds:.1f} s")
+    click.echo(f"{counted(made.comments, 'comment')} of {counted(made.days, 'day')}, {made.seconds:.1f} s")
     if made.unscored:
-        click.echo(f"{made.unscored:,} more have no score and are left out.")
+        click.echo(counted(made.unscored, "more has no score and is left out.", "more have no score and are left out."))
     click.echo(f"{'':10} {'stands':>10} {f'version {version}':>12} {f'draft {number}':>12}")
     for action in made.live:
         counts = (made.stands[action].n, made.live[action].n, made.draft[action].n)
@@ -189,7 +190,8 @@ def shadow(number: int, what: str) -> None:
     with db.reading() as session:
         running = _draft(session, number).shadow
         told = drafts.tally(session, number)
-    click.echo(f"The shadow of draft {number} is {'on' if running else 'off'}; {told.total:,} comments judged by both.")
+    both = counted(told.total, "comment")
+    click.echo(f"The shadow of draft {number} is {'on' if running else 'off'}; {both} judged by both.")
     for (live, said), n in sorted(told.counts.items()):
         click.echo(f"  live {live}, shadow {said}: {n:,}")
 
@@ -216,12 +218,12 @@ def advice(site: int, precision: float, last: int, as_json: bool) -> None:
 def _advised(item: advising.Advice) -> str:
     if item.state == advising.FEW:
         takes = f"it takes {advising.LEAST}, {advising.LEAST_OF_EACH} approvals and rejections at least"
-        return f"{item.decisions:,} decisions, too few for advice ({takes})."
+        return f"{counted(item.decisions, 'decision')}, too few for advice ({takes})."
     if item.point is None:
-        return f"no mark reaches {item.wanted:.2f} (from {item.decisions:,} decisions)."
+        return f"no mark reaches {item.wanted:.2f} (from {counted(item.decisions, 'decision')})."
     bounds = "" if item.low is None else f" ({item.low:.3f} to {item.high:.3f} with 95 % confidence)"
     return (
-        f"{item.point.mark:.3f}{bounds}, from {item.decisions:,} decisions; precision there "
+        f"{item.point.mark:.3f}{bounds}, from {counted(item.decisions, 'decision')}; precision there "
         f"{item.point.precision:.2f}, recall {item.point.recall:.2f}, people read {item.read:.0%} of it"
     )
 

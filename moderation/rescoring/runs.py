@@ -25,6 +25,7 @@ from moderation.review import filters, searching
 from moderation.review.bulk import CANCELLED, DONE, PAUSED, RUNNING, TRANSITIONS
 from moderation.scoring import detoxify_scorer, releases
 from moderation.settings import Settings
+from moderation.wordings import counted
 
 ACTIVE = (RUNNING, PAUSED)
 
@@ -205,7 +206,7 @@ def start(session: Session, planned: Plan, by: By, now: datetime) -> RescoreRun:
             session.flush()
     except IntegrityError:
         raise _active_already(session, run) from None
-    _note(session, run, by, "start", now, f"{run.scorer}@{run.version}, {run.total} comments: {run.query}")
+    _note(session, run, by, "start", now, f"{run.scorer}@{run.version}, {counted(run.total, 'comment')}: {run.query}")
     dispatch.nudge(session, queues.TASK_RESCORE)
     return run
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from moderation.rescoring.diff import ACTIONS
 from moderation.rescoring.report import FEW, Confusion, Report, Sample
+from moderation.wordings import counted
 
 TEXT = 100
 """Characters of a comment that a line shows."""
@@ -13,7 +14,7 @@ Pair = tuple[str, str]
 
 def of(told: Report, samples: Mapping[Pair, Sequence[Sample]]) -> Iterator[str]:
     """Counts, the movements as a square, by signal and language, against people, and `samples` of each movement."""
-    yield f"{told.comments} comments compared, {told.moved} would move, {told.failed} failed"
+    yield f"{counted(told.comments, 'comment')} compared, {told.moved} would move, {told.failed} failed"
     yield ""
     yield "".join([f"{'now / then':<12}", *(f"{would:>10}" for would in ACTIONS)])
     for was in ACTIONS:
@@ -27,7 +28,7 @@ def of(told: Report, samples: Mapping[Pair, Sequence[Sample]]) -> Iterator[str]:
     for pair in told.movements:
         yield ""
         decided = told.decided.get(pair, 0)
-        yield f"{pair[0]}:{pair[1]}  {told.matrix[pair]} comments, {decided} decided by people"
+        yield f"{pair[0]}:{pair[1]}  {counted(told.matrix[pair], 'comment')}, {decided} decided by people"
         for one in samples.get(pair, ()):
             score = f"{one.signal} {_score(one.before)} -> {_score(one.after)}" if one.signal else ""
             yield f"{one.comment_id:>10}  {score:<32}  {plain(one.text)[:TEXT]}"
@@ -42,14 +43,14 @@ def _against_people(found: Mapping[str, Confusion]) -> Iterator[str]:
     before, after, alone = found["before"], found["after"], found["alone"]
     if after.decisions:
         yield (
-            f"people        {after.decisions} decisions: "
+            f"people        {counted(after.decisions, 'decision')}: "
             f"precision {_share(before.precision)} -> {_share(after.precision)}, "
             f"recall {_share(before.recall)} -> {_share(after.recall)}, "
             f"overturned {_share(before.overturn_rate)} -> {_share(after.overturn_rate)}"
         )
     if alone.decisions:
         yield (
-            f"people        {alone.decisions} decisions on comments without an old score: precision "
+            f"people        {counted(alone.decisions, 'decision')} on comments without an old score: precision "
             f"{_share(alone.precision)}, recall {_share(alone.recall)}, overturned {_share(alone.overturn_rate)}"
         )
     decisions = after.decisions + alone.decisions

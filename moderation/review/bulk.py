@@ -20,6 +20,7 @@ from moderation.errors import Conflict, InvalidInput, NotAllowed, NotFound
 from moderation.review import bulk_preview, decisions
 from moderation.review.filters import Query
 from moderation.review.models import BulkItem, BulkJob
+from moderation.wordings import counted
 
 RUNNING, PAUSED, DONE, CANCELLED, FAILED = "running", "paused", "done", "cancelled", "failed"
 
@@ -117,7 +118,7 @@ def start(
             updated_at=now,
         ),
         me,
-        f"{action}{f' {reason}' if reason else ''}, {total} comments: {line}",
+        f"{action}{f' {reason}' if reason else ''}, {counted(total, 'comment')}: {line}",
         now,
     )
 
@@ -159,7 +160,7 @@ def undo(session: Session, job: BulkJob, me: Moderator, now: datetime) -> BulkJo
         created_at=now,
         updated_at=now,
     )
-    return _begin(session, made, me, f"undoes job {job.id}, {job.decided} comments", now)
+    return _begin(session, made, me, f"undoes job {job.id}, {counted(job.decided, 'comment')}", now)
 
 
 def pause(session: Session, job: BulkJob, me: Moderator, now: datetime) -> None:

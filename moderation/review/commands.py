@@ -8,6 +8,7 @@ from moderation.comments import status
 from moderation.db import utcnow
 from moderation.opening import opened
 from moderation.review import search_texts, statistics_keeping, tallies
+from moderation.wordings import counted
 
 
 def register(cli: click.Group) -> None:
@@ -37,7 +38,7 @@ def repair() -> None:
     with db.transaction() as session:
         fronts = status.repair_fronts(session)
     if fronts:
-        click.echo(f"{fronts} campaigns had nobody in front.")
+        click.echo(f"{counted(fronts, 'campaign')} had nobody in front.")
     if not mended and not fronts:
         click.echo("Every count is right.")
 
@@ -55,8 +56,10 @@ def reindex() -> None:
             done = search_texts.catch_up(session)
         total += done
         if total % 10_000 < done:
-            click.echo(f"{total} comments", err=True)
-    click.echo(f"The search knows {total} more comments." if total else "The search knows every comment already.")
+            click.echo(counted(total, "comment"), err=True)
+    click.echo(
+        f"The search knows {counted(total, 'more comment')}." if total else "The search knows every comment already."
+    )
 
 
 @click.group("statistics")
@@ -74,4 +77,5 @@ def rebuild(days: int) -> None:
         if hour.hour == 0:
             click.echo(f"{hour.date()}", err=True)
 
-    click.echo(f"{statistics_keeping.rebuild(db, days, utcnow(), say)} hours are counted.")
+    hours = statistics_keeping.rebuild(db, days, utcnow(), say)
+    click.echo(counted(hours, "hour is counted.", "hours are counted."))

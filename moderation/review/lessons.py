@@ -28,6 +28,7 @@ from moderation.scoring.features import Encoded
 from moderation.scoring.learning import Rows
 from moderation.scoring.newsroom import Floats, Head, Layer
 from moderation.signals import SIGNALS, SPAM, TOXICITY
+from moderation.wordings import counted
 
 MOST = 10_000
 """Decisions that are read, the newest; and as many comments that the machine approved."""
@@ -120,7 +121,7 @@ def learn(
     known = {_key(lesson) for lesson in decided}
     passed = [lesson for lesson in passed if _key(lesson) not in known]
     lessons = [*decided, *passed]
-    progress(f"{len(decided):,} decisions on different texts, {len(passed):,} comments that passed")
+    progress(f"{counted(len(decided), 'decision')} on different texts, {counted(len(passed), 'comment')} that passed")
     measured = _measure(base, [lesson.text for lesson in lessons], progress)
     early = np.concatenate([_early(len(decided)), _early(len(passed))])
     people = np.arange(len(lessons)) < len(decided)
@@ -140,7 +141,7 @@ def learn(
         head, strength = learning.fit(signal, Rows(rows.logits, rows.grams, rows.labels, weights))
         heads.append(head)
         fitted[signal] = {"strength": strength, "learned": _counts(labels[people & early])}
-        progress(f"{signal}: fitted on {len(places):,} comments, penalty {strength:g}")
+        progress(f"{signal}: fitted on {counted(len(places), 'comment')}, penalty {strength:g}")
     if not heads:
         raise TooFewDecisions(
             "There are too few decisions to learn from: "
@@ -229,7 +230,7 @@ def _lacking(learned: NDArray[np.int64], held_out: NDArray[np.int64]) -> str:
         for value, kind in ((1, "rejected for it"), (0, "approved")):
             count = int((labels == value).sum())
             if count < least:
-                return f"{count} comments {kind} {what}, {least} are needed"
+                return f"{counted(count, 'comment')} {kind} {what}, {least} are needed"
     return ""
 
 

@@ -21,6 +21,7 @@ from moderation.scoring.builtin import BuiltinScorer
 from moderation.scoring.models import Release
 from moderation.scoring.releases import CANDIDATE
 from moderation.settings import Settings
+from moderation.wordings import counted
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +75,7 @@ def measure(
     rows = [*decided, *passed]
     texts = [lesson.text for lesson in rows]
     before, after = live.score(texts, spans=False), other.score(texts, spans=False)
-    progress(f"judged {len(texts):,} decided comments with {live.version} and {other.version}")
+    progress(f"judged {counted(len(texts), 'decided comment')} with {live.version} and {other.version}")
     figures = {}
     for signal in lessons.TAUGHT:
         labels = np.array([-1 if (label := lesson.label(signal)) is None else label for lesson in decided])

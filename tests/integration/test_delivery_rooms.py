@@ -312,8 +312,8 @@ def test_the_command_line_does_the_same(
     assert "answered 500  (1234 ms)" in run("show", "1")
     assert json.loads(run("show", "1", "--json"))["tries"][0]["status"] == 500
     assert run("list", "--state", "dead", "--after", "2").count("\n") == 1
-    assert "1 deliveries" in run("replay", "1")
-    assert "1 deliveries" in run("replay", "--all-dead", "--endpoint", str(endpoint))
+    assert "1 delivery is" in run("replay", "1")
+    assert "1 delivery is" in run("replay", "--all-dead", "--endpoint", str(endpoint))
     assert "paused" in run("pause", str(endpoint))
     assert "works" in run("resume", str(endpoint))
     assert "disabled" in run("disable", str(endpoint))

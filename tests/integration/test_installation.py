@@ -169,7 +169,7 @@ def test_deliveries_are_listed_and_replayed(db: Database, settings: Settings) ->
     assert "dead" in run("deliveries", "list", "--state", "dead")
     assert json.loads(run("deliveries", "list", "--json"))["sequence"] == 1
     run("deliveries", "replay", ok=False)
-    assert "1 deliveries" in run("deliveries", "replay", "--all-dead")
+    assert "1 delivery is" in run("deliveries", "replay", "--all-dead")
 
 
 @pytest.mark.usefixtures("environment")

@@ -21,7 +21,7 @@ def test_movements_stand_in_a_square_and_each_with_its_sample() -> None:
     assert "approve              1         1         0" in told
     assert "by signal     spam 1" in told
     assert "by language   id 1" in told
-    assert "approve:hold  1 comments, 0 decided by people" in told
+    assert "approve:hold  1 comment, 0 decided by people" in told
     assert "spam 0.10 -> 0.90" in told
     assert "have decided on none" in told
 
@@ -29,7 +29,7 @@ def test_movements_stand_in_a_square_and_each_with_its_sample() -> None:
 def test_people_are_compared_before_and_after_and_few_decisions_are_called_few() -> None:
     decided = replace(WET, human="reject", old_would="approve")
     told = lines(decided)
-    assert "1 decisions: precision - -> 100.0%, recall 0.0% -> 100.0%, overturned 100.0% -> 0.0%" in told
+    assert "1 decision: precision - -> 100.0%, recall 0.0% -> 100.0%, overturned 100.0% -> 0.0%" in told
     assert "so few decisions say little" in told
     assert "say little" not in lines(*[decided] * 30)
     assert "on comments without an old score: precision 100.0%" in lines(replace(decided, old_would=None))
