@@ -200,17 +200,11 @@ def load(path: Path) -> Model:
         meta = json.loads(arrays["meta"].tobytes())
     except FileNotFoundError:
         raise ScorerError(f"The built-in model {path.name} is missing; `moderation train` makes it.") from None
-    except (
-        OSError,
-        EOFError,
-        ValueError,
-        KeyError,
-        TypeError,
-        zipfile.BadZipFile,
-        zlib.error,
-        NotImplementedError,
-    ) as error:
-        raise ScorerError(f"The built-in model {path.name} cannot be read: {type(error).__name__}: {error}") from None
+    except OSError as error:
+        raise ScorerError(f"The built-in model {path.name} cannot be read: {error.strerror or error}.") from None
+    except (EOFError, ValueError, KeyError, TypeError, zipfile.BadZipFile, zlib.error, NotImplementedError):
+        # What numpy says of such a file advises to load it unsafely.
+        raise ScorerError(f"{path.name} is no built-in model, or is damaged.") from None
     digest = _digest(arrays)
     if bytes.fromhex(digest) != arrays["digest"].tobytes():
         raise ScorerError(f"The built-in model {path.name} is damaged: its checksum differs.")

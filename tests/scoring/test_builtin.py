@@ -319,3 +319,12 @@ def test_a_signal_below_what_is_explained_at_once_is_explained_when_it_is_asked_
     assert any("bodoh" in text[span.start : span.end] for span in asked if span.kind == "insult")
     assert [span for span in asked if span.kind == "insult"] == [s for s in judged.spans if s.kind == "insult"]
     assert scorer.explain("", ["insult"]) == scorer.explain(text, []) == ()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"PK\x03\x04 nothing", b"\x80\x04\x95", b"\x93NUMPY\x01\x00"])
+def test_a_file_that_is_no_model_is_told_so_without_advice_to_load_it_unsafely(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "lain.npz"
+    path.write_bytes(content)
+    with pytest.raises(ScorerError) as refused:
+        BuiltinScorer(path)
+    assert refused.value.message == "lain.npz is no built-in model, or is damaged."
