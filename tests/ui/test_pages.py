@@ -1,6 +1,7 @@
 """The moderators' pages: what they show, what they never show, and that the reader's text stays text."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -220,6 +221,19 @@ def test_what_an_archive_brought_along_is_not_said_to_be_the_policys_decision(re
     assert "✕ Ditolak · Spam dari arsip," in archived.text
     staff = show(render, status="APPROVED", decided=Decided("approve", None, "", NOW, True, by="staff"))
     assert "✓ Disetujui oleh situs," in staff.text
+
+
+@pytest.mark.parametrize(
+    ("reasons", "title"),
+    [
+        ((), "Tanpa alasan untuk menahan"),
+        ((CardReason(1, "burst_site", None, 40.0, "", 0.1, note=True),), "Hanya catatan, tak satu pun menahan"),
+    ],
+)
+def test_what_is_only_noted_is_not_called_nothing(render: Render, reasons: Sequence[CardReason], title: str) -> None:
+    page = show(render, status="APPROVED", reasons=reasons, signals=())
+    assert page.one("h2").text == title
+    assert len(page.one("header", class_="why").all("li")) == len(reasons)
 
 
 def test_a_withdrawn_comment_offers_no_decision(render: Render) -> None:
