@@ -99,6 +99,21 @@ def test_a_card_that_is_lit_takes_no_more_room(desk: Desk, width: int) -> None:
     expect(page.locator(f"#c-{one} details.reject")).to_have_attribute("open", "")
 
 
+@pytest.mark.parametrize("width", [320, 900, 1280])
+def test_a_signals_name_stands_on_one_line(desk: Desk, width: int) -> None:
+    desk.held(["satu"])
+    page = desk.window(path="/queue?lang=id", width=width)
+    lines = """names => names.map(name => {
+        const range = document.createRange();
+        range.selectNodeContents(name);
+        return [name.textContent, new Set([...range.getClientRects()].map(rect => rect.top)).size];
+    })"""
+    found = dict(page.locator(".signals dt").evaluate_all(lines))
+    assert "serangan identitas" in found
+    assert set(found.values()) == {1}
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
 def test_digits_and_t_switch_queues(desk: Desk) -> None:
     desk.held(["satu"])
     page = desk.window()
