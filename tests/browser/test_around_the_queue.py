@@ -4,12 +4,14 @@ import csv
 import re
 from datetime import timedelta
 
+import numpy as np
 import pytest
 from playwright.sync_api import Page, expect
 
 from moderation.accounts.models import Moderator
 from moderation.comments.models import Comment
 from moderation.db import utcnow
+from moderation.scoring import comparing, newsroom, releases
 from tests.integration.helpers import BAD
 
 from .desk import Desk
@@ -133,3 +135,20 @@ def test_the_marks_of_a_draft_are_readable_on_the_narrowest_screen(desk: Desk) -
         box = name.bounding_box()
         assert box is not None
         assert box["height"] < 60, "one line, or two"
+
+
+def test_what_speaks_against_a_version_stands_inside_its_panel(desk: Desk) -> None:
+    labels = np.array([0, 1] * 40)
+    good, chance = np.where(labels == 1, 0.9, 0.1), np.tile([0.6, 0.4], 40)
+    figures = {"spam": comparing.compare(labels, good, chance, 0.45, 0.45)}
+    report = {"base": "1", "signals": figures, "objections": comparing.objections(figures, better=True)}
+    with desk.house.db.transaction() as session:
+        made = {"site_id": desk.site.id, "report": report, "by": "cli", "now": utcnow()}
+        releases.add(session, newsroom.NAME, f"1+{desk.site.id}", b"x", **made)
+    page = desk.window("rani", "/scorers", width=320)
+    page.get_by_text("Report of release").first.click()
+    item = page.locator(".panel details[open] li").first
+    expect(item).to_be_visible()
+    inside = """item => item.getBoundingClientRect().left - item.closest('details').getBoundingClientRect().left
+        - parseFloat(getComputedStyle(item).fontSize)"""
+    assert item.evaluate(inside) >= 0, "a bullet is as wide as a letter, and stands before its sentence"
