@@ -11,7 +11,7 @@ What evidence does is the policy's matter (policy/rules.py); what the model sees
 
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
@@ -92,14 +92,8 @@ def find(view: View) -> Evidence:
         Span(span.start, span.end, sort, span.detail) for span in links if (sort := spam_lists.sort_of(span.detail))
     ]
     named = [span for span in brands.find(view) if _apart(span, links)] if digits else []
-    spans = [
-        *_first(links),
-        *_first(veiled),
-        *_first([*phones, *masked]),
-        *_first(named),
-        *_first(_hidden(view)),
-        *_first(_styled(view)),
-    ]
+    kinds = (links, veiled, [*phones, *masked], named, _hidden(view), _styled(view))
+    spans = [span for kind in kinds for span in islice(kind, MAX_SPANS)]
     facts = {
         "links": len({view.original[span.start : span.end].lower() for span in links}),
         "phones": len({span.detail for span in phones}),
@@ -111,10 +105,6 @@ def find(view: View) -> Evidence:
     if named:
         facts["brands"] = len({span.detail for span in named})
     return Evidence(tuple(sorted(spans, key=lambda span: (span.start, span.end))), facts)
-
-
-def _first(spans: Iterable[Span]) -> Iterator[Span]:
-    return islice(spans, MAX_SPANS)
 
 
 def _apart(span: Span, others: list[Span]) -> bool:

@@ -201,8 +201,8 @@ class Lexicon:
             present |= 1 << category
         for column, left, right, reach, ordered in self._pairs:
             if present & left and present & right:
-                first = [hit for hit in hits if left >> hit.category & 1][:_MOST_NEIGHBOURS]
-                second = [hit for hit in hits if right >> hit.category & 1][:_MOST_NEIGHBOURS]
+                first = _hits_of(present & left, hits, by_category)
+                second = _hits_of(present & right, hits, by_category)
                 near = [hit for hit in second if _is_near(hit, first, reach, ordered)]
                 if near:
                     yield column, near
@@ -234,6 +234,15 @@ def _wild(match: re.Match[str]) -> str:
 
 def _together(names: Sequence[str], bits: Mapping[str, int]) -> int:
     return sum({bits.get(name, 0) for name in names})
+
+
+def _hits_of(categories: int, hits: Sequence[Hit], by_category: Mapping[int, list[Hit]]) -> list[Hit]:
+    """The first hits of some of the categories, which are bits of a number."""
+    single = categories & (categories - 1) == 0  # one bit: mostly so, and then they are found already
+    found = (
+        by_category[categories.bit_length() - 1] if single else [hit for hit in hits if categories >> hit.category & 1]
+    )
+    return found[:_MOST_NEIGHBOURS]
 
 
 def _is_near(hit: Hit, others: Sequence[Hit], reach: int, ordered: bool) -> bool:

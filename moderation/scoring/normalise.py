@@ -102,7 +102,7 @@ def view(text: str, decensor: Callable[[str], str | None] | None = None) -> View
 
 def _fold(text: str) -> View:
     known = {char: _read(char) for char in set(text)}
-    if all(kind == Kind.PLAIN and len(low) == 1 for low, _, kind in known.values()):
+    if all(kind is Kind.PLAIN and len(low) == 1 for low, _, kind in known.values()):
         return _fold_plain(text, known)
     reads = [known[char] for char in text]
     kinds = [read[2] for read in reads]
@@ -149,9 +149,19 @@ def _fold(text: str) -> View:
 def _fold_plain(text: str, known: Mapping[str, tuple[str, str, Kind]]) -> View:
     """Of a text in which nothing is styled or hidden: curly quotes, emoji, another script."""
     size = len(text)
-    folded = text.translate({ord(char): low for char, (low, _, _) in known.items()})
-    plain = text.translate({ord(char): shown for char, (_, shown, _) in known.items()})
+    folded = _replaced(text, {char: low for char, (low, _, _) in known.items() if low != char})
+    plain = _replaced(text, {char: shown for char, (_, shown, _) in known.items() if shown != char})
     return View(text, folded, range(size), range(1, size + 1), plain)
+
+
+def _replaced(text: str, forms: Mapping[str, str]) -> str:
+    """Every character of `forms` as it says there."""
+    if not forms.keys().isdisjoint(forms.values()):
+        return text.translate({ord(char): form for char, form in forms.items()})
+    # One after the other where no form is replaced in its turn: `translate` asks a dictionary for every character.
+    for char, form in forms.items():
+        text = text.replace(char, form)
+    return text
 
 
 def _mark(text: str, index: int, marks: int, folded: list[str], styled: list[int], plain: list[str]) -> None:
@@ -243,7 +253,7 @@ def _all_readings(folded: str, decensor: Callable[[str], str | None] | None) -> 
     after = 0
     for word in folded.split() if stretched else _odd_words(folded):
         core = word.strip(_EDGES)
-        if not core or len(word) > 64 or not (stretched or (_TELLING.search(core) and not core.isalpha())):
+        if not core or len(word) > 64 or not (stretched or (not core.isalpha() and _TELLING.search(core))):
             continue
         # No word that was passed over can hold this one: it has other signs than letters, or a stretch.
         start = folded.index(word, after)
