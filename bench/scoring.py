@@ -160,8 +160,10 @@ def transformer(
     sizes = [min(len(ids), limit) for ids in detoxify.tokenizer(texts, truncation=True, verbose=False)["input_ids"]]
     seconds: dict[str, list[float]] = {name: [] for name in ways}
     rates: list[float] = []
+    floats: list[float] = []
     for _ in range(given.rounds):
         rates.append(machine_rate())
+        floats.append(float_rate())
         for name, way in ways.items():
             seconds[name].append(timed(way))
     print(f"  tokens: {sum(sizes)}, {sum(sizes) / len(sizes):.1f} a comment")
@@ -178,6 +180,10 @@ def transformer(
         for work in operations(sizes)
     )
     print(f"  machine, bytes, {detoxify_onnx.cores()} threads: {machine:.0f} GOP/s at {TOKENS} tokens and these shapes")
+    rate = statistics.median(floats)
+    theirs = operations(sizes)[1] / statistics.median(seconds[SORTED]) / rate
+    print(f"  machine, floats, torch: {rate:.0f} GOP/s, of which Detoxify reaches {theirs:.0%} on sorted lists")
+    print(f"  bytes at 100 % of their rate would be {ratios[SORTED] / share:.1f} times Detoxify on sorted lists")
     print(f"  our share: {share:.0%} by the products that are needed, {share_whole:.0%} by those of the whole network")
     ratio = ratios[SORTED]
     return [
@@ -245,6 +251,29 @@ def machine_rate(seconds: float = 1.0) -> float:
     for thread in threads:
         thread.join()
     return sum(done) / (time.perf_counter() - start)
+
+
+def float_rate(seconds: float = 1.0) -> float:
+    """Billions of operations a second that torch reaches on all cores on bare products of floats at a layer's shapes.
+
+    A ratio to Detoxify is one between the processor's arithmetic in bytes and in floats before it is one of programs.
+    """
+    torch: Any = importlib.import_module("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(detoxify_onnx.cores())
+    rows = 4 * TOKENS  # a list of 32 comments
+    parts = [(torch.randn(rows, inner), torch.randn(outer, inner), times) for _, inner, outer, times in MATRICES]
+    billions = sum(times * 2 * rows * inner * outer for _, inner, outer, times in MATRICES) / 1e9
+    total, start = 0.0, time.perf_counter()
+    with torch.inference_mode():
+        while time.perf_counter() < start + seconds:
+            for batch, weight, times in parts:
+                for _ in range(times):
+                    torch.nn.functional.linear(batch, weight)
+            total += billions
+    rate = total / (time.perf_counter() - start)
+    torch.set_num_threads(threads)
+    return rate
 
 
 def product(inner: int, outer: int) -> Callable[[], Any]:
