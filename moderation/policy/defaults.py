@@ -19,14 +19,14 @@ DEFAULT_DOCUMENT: dict[str, Any] = {
     "repeated_text": 3,
     "bands": {
         "builtin": {
-            "toxicity": {"hold": 0.419, "reject": 0.97},
-            "severe_toxicity": {"hold": 0.817, "reject": 0.95},
-            "obscene": {"hold": 0.48, "reject": 0.97},
-            "threat": {"hold": 0.45, "reject": 0.95},
-            "insult": {"hold": 0.651, "reject": 0.97},
-            "identity_attack": {"hold": 0.462, "reject": 0.95},
-            "sexual_explicit": {"hold": 0.876, "reject": 0.99},
-            "spam": {"hold": 0.49, "reject": 0.97},
+            "toxicity": {"hold": 0.458, "reject": 0.97},
+            "severe_toxicity": {"hold": 0.796, "reject": 0.95},
+            "obscene": {"hold": 0.381, "reject": 0.97},
+            "threat": {"hold": 0.415, "reject": 0.95},
+            "insult": {"hold": 0.633, "reject": 0.97},
+            "identity_attack": {"hold": 0.466, "reject": 0.95},
+            "sexual_explicit": {"hold": 0.811, "reject": 0.99},
+            "spam": {"hold": 0.39, "reject": 0.97},
         },
         "detoxify": {
             "toxicity": {"hold": 0.6, "reject": 0.97},

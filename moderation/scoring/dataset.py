@@ -61,7 +61,7 @@ _REVIEWS = "id_smsa_weakneg"
 """Reviews of restaurants: their animals are dishes, and their authors polite."""
 
 _OWN = ("id_context", "id_identity", "id_implicit", "id_insult", "id_sexual", "id_threat", "styled_abuse")
-_WEIGHTS: Mapping[str, float] = {"en_davidson": 0.7, "en_surge": 3.0, **dict.fromkeys(_OWN, 0.7)}
+_WEIGHTS: Mapping[str, float] = {"en_davidson": 0.7, "en_surge": 3.0, **dict.fromkeys(_OWN, 0.45)}
 """Davidson's tweets are labelled with a known bias against African-American English; the small set is clean. This
 project's Indonesian sentences are many and of one make: at full weight real comments are judged worse."""
 
@@ -144,16 +144,20 @@ def checksum(text: str) -> str:
 
 
 def read_labels(letters: str) -> dict[str, int]:
-    """Labels of a row from its letters. `-` is clean, `u` was left open, `m` swears at nobody, `o` alone is foul."""
+    """Labels of a row from its letters. `-` is clean, `u` was left open, `m` is coarse at nobody, `o` alone is foul.
+
+    Coarse language is toxic whoever it strikes, as in Perspective's and Detoxify's definition ("rude, disrespectful or
+    unreasonable"); an insult strikes somebody.
+    """
     if letters == "u":
         return {}
     raised = {_LETTERS[letter] for letter in letters if letter in _LETTERS}
+    if letters in ("m", "o"):
+        raised.add(TOXICITY)
     labels = {signal: int(signal in raised) for signal in SIGNALS if signal != SPAM}
     if letters == "m" or (SEXUAL_EXPLICIT in raised and OBSCENE not in raised):
         del labels[OBSCENE]
-    if letters == "o":
-        del labels[TOXICITY]
-    if TOXICITY in raised or letters == "o":
+    if TOXICITY in raised and letters != "m":
         del labels[SEVERE_TOXICITY]
     return labels
 

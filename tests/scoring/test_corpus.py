@@ -14,7 +14,7 @@ import pytest
 
 from moderation.scoring import comments, dataset, frames
 from moderation.scoring.frames import Example
-from moderation.signals import SEVERE_TOXICITY, SIGNALS, SPAM, TOXICITY
+from moderation.signals import IDENTITY_ATTACK, INSULT, OBSCENE, SEVERE_TOXICITY, SIGNALS, SPAM, THREAT, TOXICITY
 
 FILES = sorted((frames.FOLDER / "frames").glob("*.toml"))
 LISTS = sorted((frames.FOLDER / "lexicon").glob("*.toml"))
@@ -230,6 +230,17 @@ def test_written_comments_are_letters_and_a_comment(path: Path) -> None:
         assert re.fullmatch(r"(?:[-m]|Ti?o?x?t?g?)\t\S.*", line), line
         assert line.count("\t") == 1
         assert line == line.rstrip(), line
+
+
+def test_coarse_language_that_strikes_nobody_is_toxic_and_no_insult() -> None:
+    for letters in ("m", "o"):
+        labels = dataset.read_labels(letters)
+        assert labels[TOXICITY] == 1
+        assert labels[INSULT] == labels[IDENTITY_ATTACK] == labels[THREAT] == 0
+    assert dataset.read_labels("o")[OBSCENE] == 1
+    assert OBSCENE not in dataset.read_labels("m")
+    assert dataset.read_labels("-")[TOXICITY] == 0
+    assert dataset.read_labels("u") == {}
 
 
 def test_no_comment_is_written_twice_and_none_is_a_sentence_of_the_frames(plain: list[Example]) -> None:
