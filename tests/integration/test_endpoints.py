@@ -572,7 +572,7 @@ def test_the_doctor_names_paused_and_disabled_endpoints(db: Database, settings: 
         endpoints.pause(session, session.get_one(Endpoint, first), now=utcnow(), actor="cli")
         endpoints.disable(session, session.get_one(Endpoint, second), now=utcnow(), actor="cli")
     found = {finding.what: finding.remedy for finding in checks.examine(db, settings)}
-    assert f"Endpoint {first} of Warta Uji is paused (by hand); 1 events wait." in found
+    assert f"Endpoint {first} of Warta Uji is paused (by hand); 1 event waits." in found
     assert any(f"deliveries enable {second}" in remedy for remedy in found.values())
 
 
