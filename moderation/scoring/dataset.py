@@ -12,12 +12,14 @@ import gzip
 import hashlib
 import random
 import sys
+import zlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from moderation.errors import ModerationError
 from moderation.scoring import frames
 from moderation.scoring.features import Encoded
 from moderation.scoring.frames import Example
@@ -34,7 +36,7 @@ from moderation.signals import (
     TOXICITY,
 )
 
-__all__ = ["Example", "about", "importance", "language_texts", "read", "read_file"]
+__all__ = ["DatasetError", "Example", "about", "importance", "language_texts", "read", "read_file"]
 
 TRAINING_FILES = ("open.csv.gz", "sharealike.csv.gz")
 """What may be trained on. Files that are for measuring only are never opened here."""
@@ -110,8 +112,14 @@ _LIMIT = 4_000
 """Longest text that is read, in code points."""
 
 
+class DatasetError(ModerationError):
+    """A file of labelled comments cannot be read; the message names it."""
+
+    code = "dataset_refused"
+
+
 def read(folder: Path) -> list[Example]:
-    """All rows of the training files in a folder, in the order of the files."""
+    """All rows of the training files in a folder, in the order of the files. Raises DatasetError."""
     found: list[Example] = []
     for name in TRAINING_FILES:
         path = folder / name
@@ -121,11 +129,16 @@ def read(folder: Path) -> list[Example]:
 
 
 def read_file(path: Path) -> list[Example]:
-    """The rows of one file as examples, with the weak labels added."""
+    """The rows of one file as examples, with the weak labels added. Raises DatasetError."""
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
     words = frames.lexicon()
-    with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
-        return [_example(row, words) for row in csv.DictReader(file)]
+    try:
+        with gzip.open(path, "rt", encoding="utf-8", newline="") as file:
+            return [_example(row, words) for row in csv.DictReader(file)]
+    except KeyError as error:
+        raise DatasetError(f"{path} has no column {error}.") from None
+    except (OSError, EOFError, ValueError, TypeError, zlib.error, csv.Error) as error:
+        raise DatasetError(f"{path} cannot be read as labelled comments (*.csv.gz): {error}.") from None
 
 
 @lru_cache(maxsize=1)

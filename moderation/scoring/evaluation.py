@@ -4,8 +4,6 @@ Only rows that training has not seen count: the data's `dev` split, held-out fra
 only. Needs numpy alone; the five folds over rows of both splits are in `folds.py` and need the extra `[train]`.
 """
 
-import csv
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -40,7 +38,7 @@ PRESUMED_HAM = {
 
 
 class EvaluationError(ModerationError):
-    """There is nothing to measure, or a file of labelled comments cannot be read; the message names it."""
+    """There is nothing to measure."""
 
     code = "evaluation_refused"
 
@@ -247,30 +245,21 @@ def held_by_any(found: Measured) -> Iterator[tuple[str, int, float]]:
             yield source, len(good), float((found.values[good] >= found.hold).any(axis=1).mean())
 
 
-def read(path: Path, rows: Callable[[Path], list[Example]]) -> list[Example]:
-    """What `rows` reads from a file or folder. Raises EvaluationError naming it where it cannot."""
-    try:
-        return rows(path)
-    except KeyError as error:
-        raise EvaluationError(f"{path} has no column {error}.") from None
-    except (OSError, EOFError, ValueError, TypeError, zlib.error, csv.Error) as error:
-        raise EvaluationError(f"{path} cannot be read as labelled comments (*.csv.gz): {error}.") from None
-
-
 def evaluate(
     data_dir: Path, extra: Sequence[Path] = (), show: Show = print, plot: Path | None = None
 ) -> tuple[list[Result], dict[str, list[Bin]]]:
     """Print the figures for the unseen rows of `data_dir`, the held-out frames and the `extra` files.
 
     `extra` files are for measuring only: all their rows count, whatever split they name. Returns the table and the
-    bins of the reliability plot, which is written to `plot`. Raises EvaluationError naming what cannot be read.
+    bins of the reliability plot, which is written to `plot`. Raises EvaluationError, and DatasetError where a
+    file cannot be read.
     """
     scorer = BuiltinScorer()
-    labelled = read(data_dir, dataset.read)
+    labelled = dataset.read(data_dir)
     if not labelled:
         raise EvaluationError(f"There is no *.csv.gz with labelled comments in {data_dir}.")
     everything = [*labelled, *frames.examples(), *comments.examples()]
-    more = [row for path in extra for row in read(path, dataset.read_file)]
+    more = [row for path in extra for row in dataset.read_file(path)]
     found = Measured(scorer, [row for row in everything if row.dev] + more)
     show(f"scorer {scorer.version}, hold marks {dict(scorer.recommended_hold)}")
     show("intervals: 95 %, bootstrap for AUC and AP, Wilson for shares; F1, caught and held at the mark")

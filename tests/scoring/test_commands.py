@@ -11,8 +11,9 @@ import pytest
 from click.testing import CliRunner
 
 from moderation import cli as command_line
-from moderation.scoring import commands, dataset, evaluation, registry, weights
+from moderation.scoring import commands, dataset, registry, weights
 from moderation.scoring.builtin import BuiltinScorer
+from moderation.scoring.dataset import DatasetError
 from moderation.scoring.evaluation import EvaluationError
 from moderation.scoring.scorer import Scorer, TextScore
 from moderation.settings import Settings
@@ -236,9 +237,20 @@ ROW = "source,lang,split,text,toxicity,severe_toxicity,obscene,threat,insult,ide
 def test_a_file_that_cannot_be_measured_is_named(tmp_path: Path, content: bytes, told: str) -> None:
     path = tmp_path / "mine.csv.gz"
     path.write_bytes(content)
-    with pytest.raises(EvaluationError, match=told) as refused:
-        evaluation.read(path, dataset.read_file)
+    with pytest.raises(DatasetError, match=told) as refused:
+        dataset.read_file(path)
     assert str(path) in refused.value.message
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_training_and_measuring_name_a_damaged_file(
+    cli: click.Group, runner: CliRunner, tmp_path: Path, command: str
+) -> None:
+    path = tmp_path / "open.csv.gz"
+    path.write_bytes(b"no archive")
+    result = runner.invoke(cli, [command, "--data", str(tmp_path)])
+    assert isinstance(result.exception, DatasetError)
+    assert str(path) in result.exception.message
 
 
 def test_a_folder_without_labelled_comments_is_refused_not_measured(
