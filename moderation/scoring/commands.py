@@ -68,8 +68,8 @@ def score(source: IO[bytes], name: str, device: str) -> None:
     scored all the same, and the exit status is 1.
     """
     settings = settings_module.load()
-    judge = _alone(_make(name, settings, device)) if name else _composed(settings, device)
-    if device != detoxify_torch.CPU and detoxify_scorer.NAME not in judge.names:
+    asked = _alone(_make(name, settings, device)) if name else _composed(settings, device)
+    if device != detoxify_torch.CPU and detoxify_scorer.NAME not in asked.names:
         raise ScorerError("Only Detoxify runs on a GPU, and it does not judge here; see --scorer and `models list`.")
     bad = 0
     total = _size(source)
@@ -89,7 +89,7 @@ def score(source: IO[bytes], name: str, device: str) -> None:
                     if item is not None:
                         items.append(item)
             answers: list[str] = []
-            for (identifier, _), said in zip(items, judge([text for _, text in items]), strict=True):
+            for (identifier, _), said in zip(items, asked.judge([text for _, text in items]), strict=True):
                 answer = {
                     "id": identifier,
                     "signals": said.signals,
@@ -146,9 +146,6 @@ class _Judge:
 
     names: Sequence[str]
     judge: Callable[[list[str]], Iterable[_Said]]
-
-    def __call__(self, texts: list[str]) -> Iterable[_Said]:
-        return self.judge(texts)
 
 
 def _alone(scorer: Scorer) -> _Judge:
