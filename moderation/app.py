@@ -21,6 +21,7 @@ from moderation.accounts.site_views import site_pages
 from moderation.accounts.views import accounts
 from moderation.comments.embed_views import public as public_embed
 from moderation.comments.form_views import public
+from moderation.comments.label_views import api as labels_api
 from moderation.comments.reading_views import api as reading_api
 from moderation.comments.reading_views import public as public_reading
 from moderation.comments.report_views import api as reports_api
@@ -86,6 +87,7 @@ def create_app(settings: Settings | None = None, *, sender: Sender | None = None
         public_embed,
         reports_api,
         public_reports,
+        labels_api,
         accounts,
         account_pages,
         site_pages,

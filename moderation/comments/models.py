@@ -207,6 +207,21 @@ class Report(Base):
     resolved_at: Mapped[datetime | None]
 
 
+class Label(Base):
+    """What the site's own people say that a comment is, `spam` or `ham`: the newest word on it. It teaches, it decides
+    nothing."""
+
+    __tablename__ = "label"
+    __table_args__ = (Index("ix_label_site", "site_id", "created_at"),)
+
+    comment_id: Mapped[int] = mapped_column(ForeignKey("comment.id", ondelete="CASCADE"), primary_key=True)
+    site_id: Mapped[int] = mapped_column(ForeignKey("site.id"))
+    revision: Mapped[int]
+    """The text that it speaks of."""
+    label: Mapped[str] = mapped_column(String(10))
+    created_at: Mapped[datetime]
+
+
 class WebhookEvent(Base):
     """The inbox: a webhook id that we have answered, with the body it came with and the answer it got."""
 

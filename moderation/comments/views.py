@@ -182,7 +182,7 @@ def _change(comment_id: str | None, *, delete: bool = False) -> Response:
     text = None if delete else web.json_body(EDIT)["text"]
     with web.database().transaction() as session:
         site = web.site_of_key(session)
-        comment = _named(session, site, comment_id)
+        comment = named(session, site, comment_id)
         common: dict[str, Any] = {
             "settings": web.settings(),
             "key": web.secret(),
@@ -197,7 +197,7 @@ def _change(comment_id: str | None, *, delete: bool = False) -> Response:
     return web.answer({**receipt_body(done), "outcome": done.outcome}, 202 if done.outcome == "revised" else 200)
 
 
-def _named(session: Session, site: Site, comment_id: str | None, *, lock: bool = True) -> Comment:
+def named(session: Session, site: Site, comment_id: str | None, *, lock: bool = True) -> Comment:
     """The comment of the path or of `?external_id=`, locked for a change.
 
     Raises NotFound, or InvalidInput when neither is there.
@@ -258,7 +258,7 @@ def show_by_external_id() -> Response:
     """The same for a site that did not keep our id."""
     with web.database().reading() as session:
         site = web.site_of_key(session)
-        return web.answer(state(session, _named(session, site, None, lock=False)))
+        return web.answer(state(session, named(session, site, None, lock=False)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from moderation.comments import status
+from moderation.comments import labels, status
 from moderation.comments.models import Comment, Revision
 from moderation.delivery import outbox, outbox_reading
 from moderation.policy.models import VerdictRow
@@ -16,7 +16,7 @@ from moderation.review import decided, escalations
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line of a comment's history. `what`: received, edited, verdict, approve, reject, hold, undo, escalated,
-    answered, delivered, delivery_failed or withdrawn; `who` is empty for the machine."""
+    answered, labelled, delivered, delivery_failed or withdrawn; `who` is empty for the machine."""
 
     at: datetime
     who: str
@@ -38,6 +38,9 @@ def of_comment(session: Session, comment: Comment) -> list[Event]:
         events.append(Event(asked.created_at, asked.name, "escalated", asked.question))
         if asked.answered_at is not None and asked.answer:
             events.append(Event(asked.answered_at, asked.answered_by or "", "answered", asked.answer))
+    label = labels.of_comment(session, comment.id)
+    if label is not None:
+        events.append(Event(label.created_at, "", "labelled", label.label))
     for row, _ in outbox_reading.of_comment(session, comment.id):
         if row.state == outbox.DELIVERED and row.finished_at:
             events.append(Event(row.finished_at, "", "delivered", str(row.sequence)))

@@ -2,6 +2,7 @@
 that come of them. Reading needs a session; learning takes seconds to minutes and must not hold one.
 
 Who rejects says why: SPAM teaches `spam`, insults and hatred teach `toxicity`, both together with what was approved.
+What the site's own people say (comments/labels.py) teaches `spam` where no person decided here on the same text.
 Comments that the machine approved and nobody objected to are added with little weight, as examples of what is in
 order: moderators see what was held, and a layer that knew only that would hold the rest of the traffic, too.
 """
@@ -18,7 +19,8 @@ from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from moderation.comments import status
-from moderation.comments.models import Comment, Revision
+from moderation.comments.labels import HAM
+from moderation.comments.models import Comment, Label, Revision
 from moderation.errors import ModerationError
 from moderation.policy import store as policies
 from moderation.review.models import Decision
@@ -64,16 +66,22 @@ class TooFewDecisions(ModerationError):
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """A decided comment. `reason` is that of a rejection; `passed`: the machine approved it and nobody objected."""
+    """A decided comment. `reason` is that of a rejection; `passed`: the machine approved it and nobody objected.
+
+    `submitted`: the site said so, and only of spam.
+    """
 
     text: str
     approved: bool
     reason: str | None
     at: datetime
     passed: bool = False
+    submitted: bool = False
 
     def label(self, signal: str) -> int | None:
         """1 where it is an example of `signal`, 0 of what is in order, None where it says nothing of it."""
+        if self.submitted and signal != SPAM:
+            return None
         if self.approved:
             return 0
         return 1 if self.reason in TAUGHT[signal] else None
@@ -81,7 +89,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Material:
-    """What there is to learn from, oldest first: decisions of people, and what passed the machine."""
+    """What there is to learn from, oldest first: what people decided here or submitted, and what passed the machine."""
 
     decided: Sequence[Lesson]
     passed: Sequence[Lesson]
@@ -94,7 +102,7 @@ def read(session: Session, site_ids: Sequence[int], *, imported: bool = False) -
     """
     by_person = and_(Decision.moderator_id.is_not(None), Comment.human_revision == Comment.revision)
     origin = or_(by_person, Decision.origin == "import") if imported else by_person
-    decided = _lessons(session, site_ids, origin)
+    decided = sorted([*_submitted(session, site_ids), *_lessons(session, site_ids, origin)], key=lambda one: one.at)
     machine = and_(Decision.moderator_id.is_(None), Decision.origin == "policy", Decision.action == "approve")
     passed = _lessons(session, site_ids, and_(machine, Comment.reports == 0), passed=True)
     return Material(decided, passed)
@@ -256,6 +264,7 @@ def _told(material: Material, decided: Sequence[Lesson], passed: Sequence[Lesson
     useful = [lesson for lesson in decided if any(lesson.label(signal) is not None for signal in TAUGHT)]
     return {
         "read": len(material.decided),
+        "submitted": sum(lesson.submitted for lesson in material.decided),
         "different": len(decided),
         "without_a_lesson": len(decided) - len(useful),
         "passed": len(passed),
@@ -263,6 +272,29 @@ def _told(material: Material, decided: Sequence[Lesson], passed: Sequence[Lesson
         "held_out_from": decided[cut].at.isoformat() if cut < len(decided) else None,
         "until": decided[-1].at.isoformat() if decided else None,
     }
+
+
+def _submitted(session: Session, site_ids: Sequence[int]) -> list[Lesson]:
+    """The newest labels that the sites submitted, of current texts on which no person decided here."""
+    rows = session.execute(
+        select(Revision.text, Label.label, Label.created_at)
+        .select_from(Label)
+        .join(Comment, Comment.id == Label.comment_id)
+        .join(Revision, and_(Revision.comment_id == Comment.id, Revision.number == Comment.revision))
+        .where(
+            Label.site_id.in_(site_ids),
+            Label.revision == Comment.revision,
+            Comment.human_revision != Comment.revision,
+            Comment.status != status.WITHDRAWN,
+            Comment.staff.is_(False),
+        )
+        .order_by(Label.created_at.desc(), Label.comment_id.desc())
+        .limit(MOST)
+    ).all()
+    return [
+        Lesson(row.text, row.label == HAM, None if row.label == HAM else "SPAM", row.created_at, submitted=True)
+        for row in reversed(rows)
+    ]
 
 
 def _lessons(session: Session, site_ids: Sequence[int], origin: Any, *, passed: bool = False) -> list[Lesson]:
