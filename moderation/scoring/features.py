@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from itertools import compress
+from itertools import accumulate, compress
 from typing import Any
 
 import numpy as np
@@ -85,6 +85,7 @@ _ALNUM = np.array([chr(code).isalnum() for code in range(0x3000)])
 """Which of the first code points are letters or digits: nearly all that a folded text has."""
 _MIX = np.uint64(0xFF51AFD7ED558CCD)
 _SALTS = {size: np.uint64((size * 0xC2B2AE3D27D4EB4F) & _MASK64) for size in (*_SIZES, 11, 12)}
+_PAIR = np.uint64(0xD6E8FEB86659FD93)
 
 
 def _bucket(hashes: NDArray[np.uint64]) -> NDArray[np.uint32]:
@@ -124,6 +125,8 @@ class Block:
     def of(cls, keys: NDArray[np.uint32], texts: int) -> "Block":
         """From the key of every n-gram: the number of its text, and below it, in BITS bits, its bucket."""
         keys = _distinct(keys)
+        if texts == 1:
+            return cls(_buckets_of(keys), np.array((0, len(keys))))
         starts = np.full(texts + 1, len(keys), dtype=np.int64)
         starts[:-1] = keys.searchsorted(np.arange(texts, dtype=np.uint32) << np.uint32(BITS))
         return cls(_buckets_of(keys), starts)
@@ -134,6 +137,11 @@ class Block:
 
     def sums(self, weights: NDArray[np.int8]) -> NDArray[np.float64]:
         """Per text the sum of its buckets' rows of `weights` [buckets, S], its n-grams having length 1: [n, S]."""
+        if len(self.starts) == 2:
+            # Of a text of at most _MAX_TEXT the whole numbers stay below 2^24: their sum as floats is exact.
+            small: NDArray[np.float32] = weights.take(self.buckets, axis=0).astype(np.float32)
+            alone: NDArray[np.float64] = (_ONES[: len(small)] @ small).astype(np.float64)
+            return alone[None, :] / math.sqrt(max(len(small), 1))
         # `take` copies a row at once, and reduceat adds them as they lie: a tenth of what a running sum takes.
         sizes = self.starts[1:] - self.starts[:-1]
         found = np.zeros((len(sizes), weights.shape[1]), dtype=np.int32)
@@ -143,6 +151,9 @@ class Block:
             found[some] = np.add.reduceat(rows, self.starts[some], axis=0, dtype=np.int32)
         lengths: NDArray[np.float64] = np.sqrt(np.maximum(sizes, 1))
         return found / lengths[:, None]
+
+
+_ONES = np.ones(len(_SIZES) * _MAX_TEXT, dtype=np.float32)
 
 
 def _distinct(values: NDArray[Any]) -> NDArray[Any]:
@@ -164,15 +175,15 @@ class Grams:
     def __init__(self, texts: Sequence[str]) -> None:
         joined = "".join(texts)
         sizes = [len(text) for text in texts]
-        self._offsets: NDArray[np.int64] = np.zeros(len(texts) + 1, dtype=np.int64)
-        np.cumsum(sizes, out=self._offsets[1:])
+        self._offsets: NDArray[np.int64] = np.array([0, *accumulate(sizes)], dtype=np.int64)
         codes = np.frombuffer(joined.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
         letters = codes.astype(np.uint64)
         letters[(codes >= 48) & (codes <= 57)] = 48
         powers, inverses = _powers_of(len(codes))
         sums = np.zeros(len(codes) + 1, dtype=np.uint64)
         np.cumsum(letters * powers, out=sums[1:])
-        owners = np.repeat(np.arange(len(texts), dtype=np.uint32) << np.uint32(BITS), sizes)
+        # A single text needs none of what keeps several apart: most of the time of one is numpy's price of a call.
+        owners = np.repeat(np.arange(len(texts), dtype=np.uint32) << np.uint32(BITS), sizes) if len(texts) > 1 else None
         self._hash_chars(codes == 32, sums, inverses, owners)
         self._hash_words(*_words(joined, codes), sums, inverses, owners)
         # The words are cut where they were hashed: to look for them by TOKEN takes as long as all the hashing.
@@ -184,7 +195,7 @@ class Grams:
         space: NDArray[np.bool_],
         sums: NDArray[np.uint64],
         inverses: NDArray[np.uint64],
-        owners: NDArray[np.uint32],
+        owners: NDArray[np.uint32] | None,
     ) -> None:
         """Places and keys of the character n-grams, one size after the other."""
         self._kept: list[NDArray[np.int64]] = []
@@ -198,7 +209,9 @@ class Grams:
             kept = (~(crossed | (space[:count] & space[width - 1 :]))).nonzero()[0]
             hashes.append(((sums[width:] - sums[:count]) * inverses[:count])[kept] ^ _SALTS[width])
             self._kept.append(kept)
-        self._char_keys = owners[np.concatenate(self._kept)] | _bucket(np.concatenate(hashes))
+        self._char_keys = _bucket(np.concatenate(hashes))
+        if owners is not None:
+            self._char_keys |= owners[np.concatenate(self._kept)]
 
     def _hash_words(
         self,
@@ -206,16 +219,20 @@ class Grams:
         ends: NDArray[np.int64],
         sums: NDArray[np.uint64],
         inverses: NDArray[np.uint64],
-        owners: NDArray[np.uint32],
+        owners: NDArray[np.uint32] | None,
     ) -> None:
         """Places and keys of the words, then of the pairs of words."""
-        own = owners[starts]
         one = (sums[ends] - sums[starts]) * inverses[starts]
-        together = (own[:-1] == own[1:]).nonzero()[0]
-        two = one[together] * np.uint64(0xD6E8FEB86659FD93) + one[together + 1]
-        self._starts, self._ends, self._together = starts, ends, together
-        self._word_keys = _bucket(np.concatenate([one ^ _SALTS[11], two ^ _SALTS[12]]))
-        self._word_keys |= np.concatenate([own, own[together]])
+        two = one[:-1] * _PAIR + one[1:]
+        self._starts, self._ends = starts, ends
+        if owners is None:
+            self._together = np.arange(len(two))
+            self._word_keys = _bucket(np.concatenate([one ^ _SALTS[11], two ^ _SALTS[12]]))
+        else:
+            own = owners[starts]
+            self._together = together = (own[:-1] == own[1:]).nonzero()[0]
+            self._word_keys = _bucket(np.concatenate([one ^ _SALTS[11], two[together] ^ _SALTS[12]]))
+            self._word_keys |= np.concatenate([own, own[together]])
         self._firsts: list[int] = np.searchsorted(starts, self._offsets).tolist()
 
     @cached_property

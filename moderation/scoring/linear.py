@@ -131,7 +131,8 @@ class Model:
 
     def probabilities(self, logits: Floats) -> Floats:
         """Probabilities, 0..1, of logits [S] or [n, S]."""
-        result: Floats = (1.0 / (1.0 + np.exp(-np.clip(logits, -30, 30)))).astype(np.float32)
+        kept = np.minimum(np.maximum(logits, -30.0), 30.0)  # np.clip takes three times as long for one text
+        result: Floats = (1.0 / (1.0 + np.exp(-kept))).astype(np.float32)
         return result
 
     def language_probabilities(self, row: Row) -> Floats:
