@@ -10,6 +10,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from moderation.comments.models import Comment, Label
+from moderation.comments.reports import NO_COMMENT
 from moderation.comments.status import WITHDRAWN
 from moderation.errors import InvalidInput, NotFound
 
@@ -19,7 +20,6 @@ LABELS = (SPAM, HAM)
 """`ham` says that a comment is no spam, and nothing of how rude it is."""
 
 WRONG_LABEL = "A label is spam or ham."
-NO_COMMENT = "There is no such comment."
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,18 +4,17 @@ from typing import Any
 
 from flask import Blueprint, Response, g, redirect, render_template, request
 from flask_babel import gettext
-from sqlalchemy.orm import Session
 from werkzeug.wrappers import Response as AnyResponse
 
 from moderation import i18n, parsing, web
 from moderation.accounts.models import Site
-from moderation.comments import form, intake, report_schemas, reports, schemas
+from moderation.comments import form, report_schemas, reports, schemas
 from moderation.comments.form_views import browser_door, refuse_foreign
 from moderation.comments.models import Story
 from moderation.comments.reports import Given
-from moderation.comments.views import ERRORS
+from moderation.comments.views import ERRORS, named
 from moderation.db import utcnow
-from moderation.errors import InvalidInput, ModerationError, NotAllowed, NotFound
+from moderation.errors import ModerationError, NotAllowed, NotFound
 
 api = Blueprint("reports", __name__, url_prefix="/api/v1/comments")
 
@@ -118,7 +117,7 @@ def _report(comment_id: str | None) -> Response:
     reporter = given["reporter"]
     with web.database().transaction() as session:
         site, now = web.site_of_key(session), utcnow()
-        number = _named(session, site) if comment_id is None else _number(comment_id)
+        number = named(session, site, None, lock=False).id if comment_id is None else _number(comment_id)
         comment = reports.reportable(session, site.id, number, now)
         if reporter.get("external_id"):
             key = reports.by_id(web.secret(), site.id, reporter["external_id"])
@@ -130,16 +129,6 @@ def _report(comment_id: str | None) -> Response:
 
 def _body(given: Given) -> dict[str, Any]:
     return {"id": str(given.report_id), "comment_id": str(given.comment_id), "created": given.created}
-
-
-def _named(session: Session, site: Site) -> int:
-    external_id = request.args.get("external_id", "")
-    if not external_id:
-        raise InvalidInput("Say which comment: ?external_id=<your own id>.", field="external_id")
-    comment = intake.find(session, site.id, external_id, lock=False)
-    if comment is None:
-        raise NotFound(reports.NO_COMMENT)
-    return comment.id
 
 
 def _number(comment_id: str) -> int:

@@ -170,3 +170,12 @@ def add_user(db: Database, email: str = "admin@contoh.example", role: str = "adm
         return moderators.add(
             session, Passwords(fast=True), email=email, password=PASSWORD, role=role, now=utcnow(), **values
         ).id
+
+
+def shown_and_held(db: Database, settings: Settings) -> NewSite:
+    """A site with one comment that is shown (1) and one that waits (2)."""
+    made = add_site(db)
+    take(db, settings, made.site, given("c1"))
+    take(db, settings, made.site, given("c2", text=BAD))
+    judge_all(db, settings)
+    return made

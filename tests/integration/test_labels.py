@@ -6,7 +6,6 @@ import pytest
 from flask import Flask
 from werkzeug.test import TestResponse
 
-from moderation import pipeline
 from moderation.accounts.models import Moderator
 from moderation.accounts.sites import NewSite
 from moderation.comments.models import Comment, Label
@@ -16,19 +15,14 @@ from moderation.review.upgrades import Learner
 from moderation.scoring import newsroom
 from moderation.settings import Settings
 
-from .helpers import BAD, KEY, add_site, add_user, bearer, comment_of, given, judge_all, take
-from .test_learner import layers
-from .test_scorers import FINE, SOLD, texts
+from .helpers import BAD, add_site, add_user, bearer, comment_of, judge_all, shown_and_held
+from .test_learner import bring, layers
 
 
 @pytest.fixture
 def made(db: Database, settings: Settings) -> NewSite:
     """A site with one comment that is shown (1) and one that waits (2)."""
-    made = add_site(db)
-    take(db, settings, made.site, given("c1"))
-    take(db, settings, made.site, given("c2", text=BAD))
-    judge_all(db, settings)
-    return made
+    return shown_and_held(db, settings)
 
 
 def say(app: Flask, made: NewSite, which: str = "1/label", label: Any = "spam", **more: Any) -> TestResponse:
@@ -124,12 +118,7 @@ def test_ham_says_nothing_of_how_rude_a_comment_is() -> None:
 
 def test_a_layer_is_fitted_from_labels_alone(db: Database, settings: Settings) -> None:
     site, now = add_site(db).site, utcnow()
-    fine, sold = texts(FINE, 50, 1), texts(SOLD, 50, 2)
-    with db.transaction() as session:
-        wanted = [given(f"f{k}", text) for k, text in enumerate(fine)]
-        wanted += [given(f"s{k}", text) for k, text in enumerate(sold)]
-        pipeline.take_in_many(session, site, wanted, source="api", settings=settings, key=KEY, now=now)
-    judge_all(db, settings)
+    bring(db, settings, site, 0, 50)
     with db.transaction() as session:
         for comment in session.query(Comment).order_by(Comment.id):
             label, turn = ("spam", 1) if comment.external_id[0] == "s" else ("ham", 0)

@@ -33,15 +33,20 @@ def learner(db: Database, settings: Settings) -> Learner:
     return Learner(db, replace(settings, learn_days=DAYS))
 
 
-def teach(db: Database, settings: Settings, site: Site, first: int = 0, n: int = 50) -> None:
-    """Decisions on so many harmless texts, and as many with which something is sold."""
-    user = add_user(db, email=f"guru{first}@contoh.example")
+def bring(db: Database, settings: Settings, site: Site, first: int, n: int) -> None:
+    """So many harmless texts (`f0`, `f1`, …), and as many with which something is sold (`s0`, …), judged."""
     fine, sold = texts(FINE, first + n, 1)[first:], texts(SOLD, first + n, 2)[first:]
     with db.transaction() as session:
         wanted = [given(f"f{first + k}", text) for k, text in enumerate(fine)]
         wanted += [given(f"s{first + k}", text) for k, text in enumerate(sold)]
         pipeline.take_in_many(session, site, wanted, source="api", settings=settings, key=KEY, now=NOW)
     judge_all(db, settings)
+
+
+def teach(db: Database, settings: Settings, site: Site, first: int = 0, n: int = 50) -> None:
+    """Decisions on so many harmless texts, and as many with which something is sold."""
+    user = add_user(db, email=f"guru{first}@contoh.example")
+    bring(db, settings, site, first, n)
     with db.transaction() as session:
         moderator = session.get_one(Moderator, user)
         undecided = select(Comment).where(Comment.site_id == site.id, Comment.human_revision == 0).order_by(Comment.id)

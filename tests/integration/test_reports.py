@@ -16,7 +16,7 @@ from moderation.db import Database, utcnow
 from moderation.review import decisions, tallies, undoing
 from moderation.settings import Settings
 
-from .helpers import BAD, KEY, add_site, add_user, bearer, comment_of, given, judge_all, take
+from .helpers import KEY, add_site, add_user, bearer, comment_of, given, judge_all, shown_and_held, take
 
 SPAM = {"reason": "SPAM", "text": "Iklan judi", "reporter": {"external_id": "u1"}}
 
@@ -24,11 +24,7 @@ SPAM = {"reason": "SPAM", "text": "Iklan judi", "reporter": {"external_id": "u1"
 @pytest.fixture
 def made(db: Database, settings: Settings) -> NewSite:
     """A site with one comment that is shown (1) and one that waits (2)."""
-    made = add_site(db)
-    take(db, settings, made.site, given("c1"))
-    take(db, settings, made.site, given("c2", text=BAD))
-    judge_all(db, settings)
-    return made
+    return shown_and_held(db, settings)
 
 
 def send(app: Flask, made: NewSite, comment: str = "1", **values: Any) -> TestResponse:
