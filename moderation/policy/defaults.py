@@ -19,14 +19,14 @@ DEFAULT_DOCUMENT: dict[str, Any] = {
     "repeated_text": 3,
     "bands": {
         "builtin": {
-            "toxicity": {"hold": 0.452, "reject": 0.97},
-            "severe_toxicity": {"hold": 0.773, "reject": 0.95},
-            "obscene": {"hold": 0.379, "reject": 0.97},
-            "threat": {"hold": 0.395, "reject": 0.95},
-            "insult": {"hold": 0.583, "reject": 0.97},
-            "identity_attack": {"hold": 0.512, "reject": 0.95},
-            "sexual_explicit": {"hold": 0.78, "reject": 0.99},
-            "spam": {"hold": 0.396, "reject": 0.97},
+            "toxicity": {"hold": 0.424, "reject": 0.97},
+            "severe_toxicity": {"hold": 0.792, "reject": 0.95},
+            "obscene": {"hold": 0.392, "reject": 0.97},
+            "threat": {"hold": 0.447, "reject": 0.95},
+            "insult": {"hold": 0.59, "reject": 0.97},
+            "identity_attack": {"hold": 0.524, "reject": 0.95},
+            "sexual_explicit": {"hold": 0.638, "reject": 0.99},
+            "spam": {"hold": 0.392, "reject": 0.97},
         },
         "detoxify": {
             "toxicity": {"hold": 0.6, "reject": 0.97},

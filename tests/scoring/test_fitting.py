@@ -36,6 +36,17 @@ def test_rows_without_weight_teach_nothing() -> None:
     assert ((head.logits(grams, dense) > 0) == labels).mean() > 0.95
 
 
+def test_without_hidden_units_a_signal_is_learned_the_same_whatever_stands_beside_it() -> None:
+    grams, dense, labels, weights = _rows()
+    weights[:50, 0] = 0
+    strengths = np.array([2.0, 5.0], np.float32)
+    both = fitting.fit(grams, dense, labels, weights, strengths, units=0)
+    for signal in range(2):
+        own = slice(signal, signal + 1)
+        alone = fitting.fit(grams, dense, labels[:, own], weights[:, own], strengths[own], units=0)
+        assert np.array_equal(both.logits(grams, dense)[:, own], alone.logits(grams, dense))
+
+
 def test_a_source_that_finds_fault_everywhere_does_not_teach_its_words() -> None:
     grams, dense, labels, weights = _rows()
     source = np.arange(len(labels)) % 2
@@ -78,11 +89,11 @@ def test_a_head_hears_its_own_hidden_units_only() -> None:
     assert found.tolist() == [[1, 1, 1, 0, 0, 0], [1, 1, 1, 0, 0, 0], [0, 0, 0, 2, 2, 2]]
 
 
-def test_a_listed_word_speaks_louder_than_what_was_taught_and_for_the_trusting_signals_alone() -> None:
+def test_a_listed_word_speaks_louder_than_what_was_taught_and_for_toxicity_alone() -> None:
     pytest.importorskip("sklearn", reason="the extra [train] is not installed")
     from moderation.scoring import frames, training
     from moderation.scoring.features import BUCKETS, columns
-    from moderation.signals import INSULT, SIGNALS, TOXICITY
+    from moderation.signals import SIGNALS, TOXICITY
 
     names = columns(frames.lexicon())
     size = len(SIGNALS)
@@ -101,7 +112,7 @@ def test_a_listed_word_speaks_louder_than_what_was_taught_and_for_the_trusting_s
     logits = heard.logits(grams, dense)
     for column, signal in enumerate(SIGNALS):
         once, often, never = logits[:, column]
-        assert once == pytest.approx(0.5 if signal in (TOXICITY, INSULT) else 0.0)
+        assert once == pytest.approx(0.5 if signal == TOXICITY else 0.0)
         assert never == 0.0
         assert often == pytest.approx(once * np.log(4) / np.log(2))
 
