@@ -1,8 +1,8 @@
 # Written for GNU make 3.81 too, which macOS still has. `make` alone prints the list of targets.
 BIN = .venv/bin
-# Four processes keep two cores busy: they wait for browsers and for what they start. tests/conftest.py says which files
+# Three processes keep two cores busy: they wait for browsers and for what they start. tests/conftest.py says which files
 # stay in one of them.
-PYTEST_ARGS = -n 4 --dist loadscope --no-loadscope-reorder
+PYTEST_ARGS = -n 3 --dist loadscope --no-loadscope-reorder
 
 .PHONY: help install run test lint format chaos-smoke chaos-race chaos-rescore bench-rescoring bench-replay bench-import bench-hostile bench-intake bench-scoring bench-queue bench-bulk screenshots bench-simulator bench-floods lock clean
 
