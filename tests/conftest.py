@@ -215,49 +215,39 @@ def _empty(url: str) -> None:
         connection.exec_driver_sql(_EMPTY)
 
 
-class _Kept:
-    """PostgreSQL connections that outlive the engine which opened them: the next test's engine takes them.
+_IDLE: dict[str, list[Any]] = {}
+KEPT = 4
+"""Connections of one kind that are kept; few tests open more."""
+
+
+def _keep_connections(engine: sa.Engine) -> None:
+    """Let an engine leave its PostgreSQL connections to those of later tests, and take theirs.
 
     Every test has an engine of its own, and a new server process with empty caches for each took a quarter of the time
     of all tests on PostgreSQL. Only idle, living connections are kept; they hold no transaction, lock or setting.
     """
+    idle: list[Any] = []
 
-    def __init__(self) -> None:
-        self._idle: dict[str, list[Any]] = {}
-        self._opened: dict[int, str] = {}
-
-    def keep(self, engine: sa.Engine) -> None:
-        """Let an engine take kept connections, and leave its own."""
-        sa.event.listen(engine, "do_connect", self._open)
-        engine.dialect.do_close = self._close  # type: ignore[method-assign]
-
-    def _open(self, dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+    def connect(dialect: Any, _record: Any, arguments: Any, options: Any) -> Any:
+        nonlocal idle
         asked = {name: value for name, value in options.items() if name != "context"}  # the dialect's own object
-        key = repr((os.getpid(), arguments, sorted(asked.items())))
-        idle = self._idle.setdefault(key, [])
+        idle = _IDLE.setdefault(repr((os.getpid(), arguments, sorted(asked.items()))), [])
         while idle:
             connection = idle.pop()
             # A server that ended a connection has said so: there is something to read.
             if not connection.closed and not select.select([connection.fileno()], [], [], 0)[0]:
                 return connection
             connection.close()
-        connection = dialect.connect(*arguments, **options)
-        self._opened[id(connection)] = key
-        return connection
+        return dialect.connect(*arguments, **options)
 
-    def _close(self, connection: Any) -> None:
-        idle = self._idle[self._opened[id(connection)]]
+    def close(connection: Any) -> None:
         if connection.closed or len(idle) >= KEPT or connection.info.transaction_status != TransactionStatus.IDLE:
-            del self._opened[id(connection)]
             connection.close()
         else:
             idle.append(connection)
 
-
-KEPT = 4
-"""Connections of one kind that are kept; few tests open more."""
-
-_KEPT = _Kept()
+    sa.event.listen(engine, "do_connect", connect)
+    engine.dialect.do_close = close  # type: ignore[method-assign]  # the pool asks its dialect; there is no event for it
 
 
 def _share_what_is_compiled() -> None:
@@ -270,7 +260,7 @@ def _share_what_is_compiled() -> None:
         begun(engine, *args, **kwargs)
         engine._compiled_cache = caches.setdefault(engine.dialect.name, engine._compiled_cache)
         if engine.url.host == POSTGRES[0] and (engine.url.database or "").startswith("moderation_test_"):
-            _KEPT.keep(engine)
+            _keep_connections(engine)
 
     sa.Engine.__init__ = init  # type: ignore[method-assign]
     for dialect in (sqlite.dialect, psycopg.dialect):

@@ -89,7 +89,7 @@ READ = 16.0
 """Weight of a bad row that this project labelled: the only real Indonesian comments with labels for abuse."""
 
 READ_CLEAN = 5.0
-"""Weight of a clean one: there are eight times as many. As heavy as bad ones they cost abuse without abusive words."""
+"""Weight of a clean one: there are seven times as many. As heavy as bad ones they cost abuse without abusive words."""
 
 WRITTEN = 6.0
 """Weight of a whole comment written for this project as a stream of comments brings them, most of them clean."""
@@ -220,12 +220,12 @@ def importance(row: Example, signal: str) -> float:
     if signal not in row.labels:
         return 0.0
     weight = row.weight * _KINDS.get((row.group, signal), _WEIGHTS.get(row.group, 1.0))
-    if signal != SPAM and READ_BY_US in row.tags:
-        return weight * (READ if row.labels.get(TOXICITY) == 1 else READ_CLEAN)
-    if signal != SPAM and row.group in COMMENTS:
-        return weight * (WRITTEN if AS_THEY_COME in row.tags else CHOSEN)
     if signal == SPAM:
         return weight * (NO_ADVERT if row.group in COMMENTS else HAM if "ham" in row.tags else 1.0)
+    if READ_BY_US in row.tags:
+        return weight * (READ if row.labels.get(TOXICITY) == 1 else READ_CLEAN)
+    if row.group in COMMENTS:
+        return weight * (WRITTEN if AS_THEY_COME in row.tags else CHOSEN)
     return weight * (WEAK if "weak" in row.tags else 1.0)
 
 
